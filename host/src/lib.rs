@@ -1,0 +1,11 @@
+//! Mailweir: an SMTP relay that runs every message through a chain of sandboxed WASM filters.
+//!
+//! A message comes in through [`server`], passes the stages of [`pipeline`], lies in the [`spool`] before the client
+//! gets its 250, and leaves through [`delivery`]. `host/README.md` has the picture and the rules of who may import whom.
+
+pub mod config;
+pub mod mail;
+pub mod pipeline;
+pub mod smtp;
+pub mod spool;
+pub mod tables;

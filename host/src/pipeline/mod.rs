@@ -1,0 +1,13 @@
+//! The pipeline: stage lists, the fold over them, verdicts and what happens when a filter fails.
+//!
+//! Knows filters only as [`Filter`]; what stands behind it (a sandbox, or plain Rust in a test) is not its business.
+
+mod filter;
+mod limits;
+mod stage;
+
+pub use filter::{
+    Decision, Effect, Facts, FailureKind, Filter, FilterError, FilterFuture, Mail, Note, Outcome, Phase, Verdict,
+};
+pub use limits::FilterLimits;
+pub use stage::{OnError, Stage};

@@ -1,0 +1,1 @@
+//! Rewrites addresses through lookup tables, as Postfix canonical_maps does.

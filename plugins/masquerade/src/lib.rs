@@ -1,0 +1,1 @@
+//! Strips internal host names from addresses, as Postfix masquerade_domains does.

@@ -1,0 +1,1 @@
+//! Address rewriting shared by the canonical, generic and masquerade filters.

@@ -1,0 +1,1 @@
+//! Write Mailweir filters in Rust.
