@@ -1,11 +1,21 @@
 //! Mail as data: addresses, envelopes, messages and the edits that change them. No I/O, no tokio, no wasmtime.
 
 mod address;
+mod date;
 mod edit;
 mod envelope;
+mod field_rules;
 mod message;
+mod network;
+mod received;
+#[cfg(test)]
+mod tests;
 
-pub use address::{Address, AddressError, ReversePath};
+pub use address::{Address, AddressError, LONGEST_DOMAIN, LONGEST_LOCAL_PART, ReversePath};
+pub use date::rfc5322;
 pub use edit::{Change, Edit, EditError, Position, apply};
 pub use envelope::{Client, Envelope, Recipient};
+pub use field_rules::{FieldError, check_field};
 pub use message::{Body, Field, Message};
+pub use network::{Network, NetworkError};
+pub use received::Received;

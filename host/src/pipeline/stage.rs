@@ -1,8 +1,8 @@
 //! One entry of a stage list.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use super::filter::Filter;
+use super::{condition::Condition, filter::Filter};
 
 /// What becomes of a message whose filter failed (`on-error`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,17 @@ pub enum OnError {
     Skip,
 }
 
+impl fmt::Display for OnError {
+    /// As it is written in the TOML.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Defer => "defer",
+            Self::Reject => "reject",
+            Self::Skip => "skip",
+        })
+    }
+}
+
 /// A filter in its place, with the operator's rules for it.
 #[derive(Clone)]
 pub struct Stage {
@@ -23,6 +34,8 @@ pub struct Stage {
     pub name: Arc<str>,
     /// What runs.
     pub filter: Arc<dyn Filter>,
+    /// `when`: the stage is skipped for messages that don't meet it.
+    pub condition: Option<Condition>,
     /// What happens when it fails.
     pub on_error: OnError,
 }

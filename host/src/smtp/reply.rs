@@ -29,3 +29,14 @@ impl Reply {
         Self { code, enhanced: Some(enhanced), text: text.into() }
     }
 }
+
+impl fmt::Display for Reply {
+    /// On one line, as logs show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if let Some(enhanced) = self.enhanced {
+            write!(f, " {enhanced}")?;
+        }
+        write!(f, " {}", self.text.replace('\n', " / "))
+    }
+}

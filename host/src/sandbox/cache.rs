@@ -1,0 +1,67 @@
+//! Compiled filters on disk. The name of an entry says all that it was made of; its first octets are the hash of the rest.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::{Hash, Hasher},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use wasmtime::{Engine, component::Component};
+
+/// Changes when an entry's layout, or what the relay does before compiling, changes.
+const FORMAT: &[u8] = b"mailweir-artefact-1";
+
+const HASH_LENGTH: usize = 32;
+
+/// One place in the cache.
+pub(super) struct Entry {
+    path: PathBuf,
+}
+
+impl Entry {
+    /// The place for this component with this configuration on this engine.
+    pub(super) fn of(folder: &Path, engine: &Engine, component: &[u8], config: &str, granted: &[String]) -> Self {
+        let mut engine_hash = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut engine_hash);
+        let mut name = Sha256::new();
+        name.update(FORMAT);
+        name.update(engine_hash.finish().to_le_bytes());
+        for part in [component, config.as_bytes(), granted.join("\n").as_bytes()] {
+            name.update((part.len() as u64).to_le_bytes());
+            name.update(part);
+        }
+        Self { path: folder.join(format!("{:x}.cwasm", name.finalize())) }
+    }
+
+    /// The artefact, if it is there and undamaged.
+    pub(super) fn read(&self, engine: &Engine) -> Option<Component> {
+        let content = fs::read(&self.path).ok()?;
+        let (hash, artefact) = content.split_at_checked(HASH_LENGTH)?;
+        if Sha256::digest(artefact).as_slice() != hash {
+            tracing::warn!(path = %self.path.display(), "a compiled filter is damaged; it is compiled again");
+            return None;
+        }
+        // SAFETY: deserialising runs what is in the file. It lies in a folder that only this user can write to, and its hash
+        // says that it is what `write` put there, made by this version of the engine.
+        unsafe { Component::deserialize(engine, artefact) }
+            .inspect_err(|error| tracing::warn!(path = %self.path.display(), %error, "a compiled filter does not load"))
+            .ok()
+    }
+
+    /// Keep the artefact. Not being able to is no reason not to start: it is logged, and compiling happens again next time.
+    pub(super) fn write(&self, component: &Component) {
+        let written = component.serialize().map_err(|error| error.to_string()).and_then(|artefact| {
+            let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
+            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| error.to_string())?;
+            let hash = Sha256::digest(&artefact);
+            file.write_all(&hash).and_then(|()| file.write_all(&artefact)).map_err(|error| error.to_string())?;
+            file.persist(&self.path).map_err(|error| error.to_string())
+        });
+        if let Err(error) = written {
+            tracing::warn!(path = %self.path.display(), error, "a compiled filter can't be kept");
+        }
+    }
+}

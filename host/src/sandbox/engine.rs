@@ -1,0 +1,161 @@
+//! The engine that all filters share: instance pool, epoch clock, room for as many calls as the pool has places.
+
+use std::{
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    component::{HasSelf, Linker},
+};
+
+use super::{bindings::World, guest::Guest};
+
+/// How often a running guest is looked at: it yields to other tasks this often, and is stopped at most this long after its
+/// deadline.
+const TICK: Duration = Duration::from_millis(4);
+
+/// Pages of a used slot that stay mapped, so that the next instance need not fault them in again.
+const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
+const TABLE_KEEP_RESIDENT: usize = 64 << 10;
+const STACK_KEEP_RESIDENT: usize = 64 << 10;
+
+/// Slots given back to the kernel in one call where PAGEMAP_SCAN is missing.
+const DECOMMIT_BATCH: usize = 32;
+
+/// What the operator decides about the sandbox as a whole.
+#[derive(Clone, Debug)]
+pub struct SandboxSettings {
+    /// Folder for compiled filters; made if it isn't there, with mode 0700, because what lies in it is run.
+    pub cache_dir: PathBuf,
+    /// Filter calls that can run at the same time; further ones wait. Each place reserves 4 GiB of address space (not memory).
+    pub max_instances: u32,
+    /// The largest `memory` limit of any stage, in octets.
+    pub max_memory: u64,
+}
+
+/// The sandbox could not be set up: the relay does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The folder for compiled filters can't be made.
+    #[error("{path}: {error}", path = path.display())]
+    Cache {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// wasmtime refuses the settings, or the system has no room for the pool.
+    #[error("the sandbox can't be set up: {0}")]
+    Engine(String),
+}
+
+/// Engine, linker and pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    pub(super) engine: Engine,
+    pub(super) linker: Arc<Linker<Guest>>,
+    pub(super) places: Arc<Semaphore>,
+    pub(super) cache_dir: Arc<Path>,
+    _clock: Arc<EpochClock>,
+}
+
+impl Sandbox {
+    /// Set up engine and pool, and start the epoch clock.
+    pub fn new(settings: &SandboxSettings) -> Result<Self, SandboxError> {
+        make_private(&settings.cache_dir)?;
+        let refused = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
+        let engine = Engine::new(&config(settings)).map_err(refused)?;
+        let mut linker = Linker::new(&engine);
+        World::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
+        let clock = EpochClock::start(engine.clone()).map_err(|error| SandboxError::Engine(error.to_string()))?;
+        tracing::info!(
+            places = settings.max_instances,
+            pagemap_scan = PoolingAllocationConfig::is_pagemap_scan_available(),
+            "sandbox is ready"
+        );
+        Ok(Self {
+            engine,
+            linker: Arc::new(linker),
+            places: Arc::new(Semaphore::new(settings.max_instances as usize)),
+            cache_dir: settings.cache_dir.as_path().into(),
+            _clock: Arc::new(clock),
+        })
+    }
+}
+
+fn make_private(folder: &Path) -> Result<(), SandboxError> {
+    let failed = |error| SandboxError::Cache { path: folder.to_owned(), error };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+}
+
+fn config(settings: &SandboxSettings) -> Config {
+    let places = settings.max_instances;
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(places)
+        .total_stacks(places)
+        // A component made of one core module has three core instances (module, shim, fixup); others may have more.
+        .max_core_instances_per_component(100)
+        .total_core_instances(places.saturating_mul(8))
+        .total_memories(places.saturating_mul(2))
+        .total_tables(places.saturating_mul(4))
+        .max_memories_per_component(20)
+        .max_tables_per_component(100)
+        .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
+        .max_unused_warm_slots(places)
+        .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
+        .async_stack_keep_resident(STACK_KEEP_RESIDENT);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.pagemap_scan(Enabled::Yes);
+    } else {
+        pool.decommit_batch_size(DECOMMIT_BATCH);
+    }
+    let mut config = Config::new();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+        .memory_init_cow(true)
+        .epoch_interruption(true)
+        // The task machinery of component-model async costs 7 µs an instance, and the contract doesn't use it.
+        .concurrency_support(false)
+        .wasm_component_model(true);
+    config
+}
+
+/// Advances the engine's epoch from a thread of its own, so that a guest that fills every runtime thread is still stopped.
+struct EpochClock {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl EpochClock {
+    fn start(engine: Engine) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                thread::sleep(TICK);
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for EpochClock {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

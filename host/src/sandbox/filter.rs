@@ -1,0 +1,195 @@
+//! A loaded plugin in its place in the pipeline: each call gets a fresh instance of the frozen component.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Engine, Store, Trap, WasmBacktrace,
+    component::{Instance, InstancePre, Resource},
+};
+
+use super::{
+    bindings::exports,
+    convert,
+    engine::Sandbox,
+    guest::{GrantedTables, Guest, Stopped},
+};
+use crate::pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome};
+
+/// Beyond the guest's own deadline: when even the epoch clock can't stop a call, it is given up this much later.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// What an answer may be larger than its new body: edits, their values and reasons, in octets.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// The interfaces that a component exports.
+pub(super) struct Exports {
+    pub(super) message: Option<exports::message::GuestIndices>,
+    pub(super) session: Option<exports::session::GuestIndices>,
+}
+
+/// A filter behind the sandbox's wall.
+pub struct WasmFilter {
+    engine: Engine,
+    places: Arc<Semaphore>,
+    stage: Arc<str>,
+    instance_pre: InstancePre<Guest>,
+    exports: Exports,
+    tables: Arc<GrantedTables>,
+    limits: FilterLimits,
+}
+
+impl WasmFilter {
+    pub(super) fn new(
+        sandbox: &Sandbox,
+        stage: Arc<str>,
+        instance_pre: InstancePre<Guest>,
+        exports: Exports,
+        tables: Arc<GrantedTables>,
+        limits: FilterLimits,
+    ) -> Self {
+        let (engine, places) = (sandbox.engine.clone(), Arc::clone(&sandbox.places));
+        Self { engine, places, stage, instance_pre, exports, tables, limits }
+    }
+
+    /// A fresh instance, `call` on it, and every way in which that can go wrong.
+    async fn run<V>(
+        &self,
+        guest: Guest,
+        call: impl AsyncFnOnce(&mut Store<Guest>, Instance) -> wasmtime::Result<V>,
+    ) -> Result<(V, Store<Guest>), FilterError> {
+        let _place = self.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
+        let mut store = store(&self.engine, guest);
+        let work = async {
+            let instance = self.instance_pre.instantiate_async(&mut store).await?;
+            call(&mut store, instance).await
+        };
+        match bounded(self.limits.timeout + GRACE, work).await? {
+            Ok(value) => Ok((value, store)),
+            Err(error) => Err(failure(store.data(), &error)),
+        }
+    }
+
+    async fn filter(&self, mail: &Arc<Mail>) -> Result<Outcome, FilterError> {
+        let indices =
+            self.exports.message.as_ref().ok_or_else(|| host_failure("it exports no `message`".to_owned()))?;
+        let mut guest = self.guest(Arc::clone(&mail.id));
+        guest.explain = mail.explain;
+        guest.mail = Some(Arc::clone(mail));
+        let (answer, mut store) = self
+            .run(guest, async |store, instance| {
+                let exports = indices.load(&mut *store, &instance)?;
+                exports.call_filter(&mut *store, Resource::new_borrow(0)).await
+            })
+            .await?;
+        let outcome = answer.map_err(failed)?;
+        self.bound_answer(outcome.edits.len())?;
+        self.tell_dropped(&store);
+        convert::outcome_from_wit(outcome, store.data_mut()).map_err(nonsense)
+    }
+
+    async fn decide(&self, facts: &Facts) -> Result<Decision, FilterError> {
+        let indices =
+            self.exports.session.as_ref().ok_or_else(|| host_failure("it exports no `session`".to_owned()))?;
+        let mut guest = self.guest("-".into());
+        guest.explain = facts.explain;
+        let facts = convert::facts_to_wit(facts);
+        let (answer, mut store) = self
+            .run(guest, async |store, instance| {
+                let exports = indices.load(&mut *store, &instance)?;
+                exports.call_decide(&mut *store, &facts).await
+            })
+            .await?;
+        let decision = answer.map_err(failed)?;
+        self.bound_answer(decision.effects.len())?;
+        self.tell_dropped(&store);
+        convert::decision_from_wit(decision, store.data_mut()).map_err(nonsense)
+    }
+
+    fn guest(&self, id: Arc<str>) -> Guest {
+        Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits)
+    }
+
+    fn bound_answer(&self, edits: usize) -> Result<(), FilterError> {
+        let limit = self.limits.edits as usize;
+        if edits <= limit {
+            return Ok(());
+        }
+        Err(plain_failure(FailureKind::Edits, format!("it answered with {edits} edits; `edits` allows {limit}")))
+    }
+
+    fn tell_dropped(&self, store: &Store<Guest>) {
+        let guest = store.data();
+        if guest.log_dropped > 0 {
+            tracing::warn!(stage = &*self.stage, id = &*guest.id, lines = guest.log_dropped, "log lines were dropped");
+        }
+    }
+}
+
+impl Filter for WasmFilter {
+    fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
+        Box::pin(self.filter(mail))
+    }
+
+    fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
+        Box::pin(self.decide(facts))
+    }
+}
+
+/// A store for one call, with all its bounds.
+pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(engine, guest);
+    store.limiter(|guest| guest);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
+    store.set_hostcall_fuel(LARGEST_ANSWER);
+    store
+}
+
+async fn bounded<V>(limit: Duration, work: impl Future<Output = V>) -> Result<V, FilterError> {
+    let late = |_| plain_failure(FailureKind::Timeout, format!("a call of the relay's did not return in {limit:?}"));
+    tokio::time::timeout(limit, work).await.map_err(late)
+}
+
+/// What went wrong in a guest, from the error and from what the host has noted.
+pub(super) fn failure(guest: &Guest, error: &wasmtime::Error) -> FilterError {
+    let trap = error.downcast_ref::<Trap>();
+    let (kind, message) = match (guest.stopped, error.downcast_ref::<Stopped>(), trap) {
+        (Some(kind), Some(stopped), _) => (kind, stopped.to_string()),
+        (Some(FailureKind::Timeout), ..) => (FailureKind::Timeout, "it took longer than `timeout` allows".to_owned()),
+        (Some(FailureKind::Memory), ..) => {
+            (FailureKind::Memory, "it wanted more memory than `memory` allows".to_owned())
+        }
+        (_, _, Some(trap)) => (FailureKind::Trap, format!("it trapped: {trap}")),
+        (_, _, None) => (FailureKind::Host, error.root_cause().to_string()),
+    };
+    FilterError { kind, message, backtrace: backtrace(error) }
+}
+
+fn backtrace(error: &wasmtime::Error) -> Vec<String> {
+    let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let frames = trace.frames().iter().map(|frame| {
+        let symbol = frame.symbols().first();
+        let name = symbol.and_then(|symbol| symbol.name()).or_else(|| frame.func_name());
+        let place = symbol.and_then(|symbol| Some(format!(" ({}:{})", symbol.file()?, symbol.line()?)));
+        let demangled = name.map(|name| rustc_demangle::demangle(name).to_string());
+        format!("{}{}", demangled.as_deref().unwrap_or("?"), place.unwrap_or_default())
+    });
+    frames.collect()
+}
+
+fn plain_failure(kind: FailureKind, message: String) -> FilterError {
+    FilterError { kind, message, backtrace: Vec::new() }
+}
+
+fn host_failure(message: String) -> FilterError {
+    plain_failure(FailureKind::Host, message)
+}
+
+fn nonsense(message: convert::Nonsense) -> FilterError {
+    plain_failure(FailureKind::InvalidAnswer, message)
+}
+
+fn failed(message: String) -> FilterError {
+    plain_failure(FailureKind::Failed, message)
+}

@@ -1,0 +1,139 @@
+//! The host's side of one instance: what it may see, what it has used up, and why it was stopped.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use bytes::BytesMut;
+use wasmtime::{ResourceLimiter, UpdateDeadline};
+
+use crate::{
+    pipeline::{FailureKind, FilterLimits, Mail},
+    tables::Table,
+};
+
+/// Stands for the message that the instance was made for; there is one, so the handle holds nothing.
+#[expect(unreachable_pub, reason = "bindgen re-exports it")]
+pub struct MessageHandle;
+
+/// Stands for a body that the guest writes; the handle's number is its index in [`Guest::bodies`].
+#[expect(unreachable_pub, reason = "bindgen re-exports it")]
+pub struct NewBody;
+
+/// Tables that a stage may ask, by name.
+pub(super) type GrantedTables = BTreeMap<String, Arc<dyn Table>>;
+
+/// State of one instance.
+pub(super) struct Guest {
+    /// Name of the stage, for the log.
+    pub(super) stage: Arc<str>,
+    /// Queue id, for the log.
+    pub(super) id: Arc<str>,
+    /// The message, unless the instance is for `configure` or `decide`.
+    pub(super) mail: Option<Arc<Mail>>,
+    /// Whether this is `configure`: then nothing but `tables.granted` and `log` answers.
+    pub(super) configuring: bool,
+    pub(super) explain: bool,
+    pub(super) tables: Arc<GrantedTables>,
+    /// New bodies; taken out by the answer that names them.
+    pub(super) bodies: Vec<Option<BytesMut>>,
+    /// What the guest told with `explain.note`.
+    pub(super) notes: Vec<String>,
+    /// Why the host stopped the guest, where it was the host.
+    pub(super) stopped: Option<FailureKind>,
+    /// Log lines that were dropped.
+    pub(super) log_dropped: u32,
+    deadline: Instant,
+    left: FilterLimits,
+}
+
+/// The host's reason to stop a guest; what the guest sees is a trap.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Stopped(pub(super) String);
+
+impl Guest {
+    pub(super) fn new(stage: Arc<str>, id: Arc<str>, tables: Arc<GrantedTables>, limits: &FilterLimits) -> Self {
+        Self {
+            stage,
+            id,
+            mail: None,
+            configuring: false,
+            explain: false,
+            tables,
+            bodies: Vec::new(),
+            notes: Vec::new(),
+            stopped: None,
+            log_dropped: 0,
+            deadline: Instant::now() + limits.timeout,
+            left: limits.clone(),
+        }
+    }
+
+    /// Called at each tick of the epoch clock while the guest runs.
+    pub(super) fn tick(&mut self) -> UpdateDeadline {
+        if Instant::now() < self.deadline {
+            return UpdateDeadline::Yield(1);
+        }
+        self.stopped = Some(FailureKind::Timeout);
+        UpdateDeadline::Interrupt
+    }
+
+    /// Count table keys; past the limit the guest is stopped.
+    pub(super) fn spend_lookups(&mut self, keys: usize) -> wasmtime::Result<()> {
+        match u32::try_from(keys).ok().and_then(|keys| self.left.lookups.checked_sub(keys)) {
+            Some(left) => self.left.lookups = left,
+            None => return Err(self.stop(FailureKind::Lookups, "it asked tables more often than `lookups` allows")),
+        }
+        Ok(())
+    }
+
+    /// Count octets of new bodies; past the limit the guest is stopped.
+    pub(super) fn spend_output(&mut self, octets: usize) -> wasmtime::Result<()> {
+        match self.left.output.checked_sub(octets as u64) {
+            Some(left) => self.left.output = left,
+            None => return Err(self.stop(FailureKind::Output, "it wrote a body larger than `output` allows")),
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for this much more log text; if not, the line is counted as dropped.
+    pub(super) fn spend_log(&mut self, octets: usize) -> bool {
+        let left = u32::try_from(octets).ok().and_then(|octets| self.left.log.checked_sub(octets));
+        match left {
+            Some(left) => self.left.log = left,
+            None => self.log_dropped = self.log_dropped.saturating_add(1),
+        }
+        left.is_some()
+    }
+
+    /// Refuse an import that `configure` must not call.
+    pub(super) fn not_in_configure(&mut self, import: &str) -> wasmtime::Result<()> {
+        if self.configuring {
+            return Err(self.stop(
+                FailureKind::InvalidAnswer,
+                &format!("`configure` called `{import}`; only `tables.granted` and `log.write` answer there"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Stop the guest with a reason of ours.
+    pub(super) fn stop(&mut self, kind: FailureKind, why: &str) -> wasmtime::Error {
+        self.stopped = Some(kind);
+        Stopped(why.to_owned()).into()
+    }
+}
+
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let granted = desired as u64 <= self.left.memory;
+        if !granted {
+            // The guest may survive a refused growth; if it doesn't, this says why it died.
+            self.stopped = Some(FailureKind::Memory);
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000)
+    }
+}

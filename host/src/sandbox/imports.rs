@@ -1,0 +1,162 @@
+//! What a guest may call: the message, a new body, tables, log, reasons. One `impl` for each interface of `wit/imports.wit`.
+
+use bytes::BytesMut;
+use wasmtime::{Result, component::Resource};
+
+use super::{
+    bindings::interfaces::{body_writer, explain, log, mail, tables, types},
+    convert,
+    guest::{Guest, MessageHandle, NewBody},
+};
+use crate::pipeline::{FailureKind, Mail};
+
+/// Octets of a body that one `read-body` gives at most.
+const LARGEST_READ: u32 = 64 * 1024;
+
+impl types::Host for Guest {}
+
+impl Guest {
+    /// The message, which is there whenever a guest can hold a handle to one.
+    fn message(&mut self) -> Result<&Mail> {
+        if self.mail.is_none() {
+            return Err(self.stop(FailureKind::InvalidAnswer, "it used a message that it was not given"));
+        }
+        self.mail.as_deref().ok_or_else(|| wasmtime::Error::msg("no message"))
+    }
+}
+
+impl mail::Host for Guest {}
+
+impl mail::HostMessage for Guest {
+    fn sender(&mut self, _: Resource<MessageHandle>) -> Result<types::ReversePath> {
+        Ok(convert::sender_to_wit(&self.message()?.envelope.sender))
+    }
+
+    fn recipients(&mut self, _: Resource<MessageHandle>) -> Result<Vec<String>> {
+        let recipients = &self.message()?.envelope.recipients;
+        Ok(recipients.iter().map(|recipient| recipient.address.as_str().to_owned()).collect())
+    }
+
+    fn client(&mut self, _: Resource<MessageHandle>) -> Result<types::Client> {
+        Ok(convert::client_to_wit(&self.message()?.client))
+    }
+
+    fn fields(&mut self, _: Resource<MessageHandle>, names: Vec<String>) -> Result<Vec<types::Field>> {
+        let wanted = |name: &str| names.is_empty() || names.iter().any(|one| one.eq_ignore_ascii_case(name));
+        let fields = self.message()?.message.fields().iter().zip(0..);
+        let fields = fields.filter(|(field, _)| wanted(field.name()));
+        Ok(fields
+            .map(|(field, index)| types::Field { index, name: field.name().to_owned(), value: field.value().to_vec() })
+            .collect())
+    }
+
+    fn header_block(&mut self, _: Resource<MessageHandle>) -> Result<Vec<u8>> {
+        Ok(self.message()?.message.header_block())
+    }
+
+    fn size(&mut self, _: Resource<MessageHandle>) -> Result<u64> {
+        Ok(self.message()?.message.size())
+    }
+
+    fn body_size(&mut self, _: Resource<MessageHandle>) -> Result<u64> {
+        Ok(self.message()?.message.body().len())
+    }
+
+    fn read_body(&mut self, _: Resource<MessageHandle>, offset: u64, length: u32) -> Result<Vec<u8>> {
+        Ok(self.message()?.message.body().read(offset, length.min(LARGEST_READ) as usize))
+    }
+
+    fn drop(&mut self, _: Resource<MessageHandle>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl body_writer::Host for Guest {}
+
+impl body_writer::HostBody for Guest {
+    fn new(&mut self) -> Result<Resource<NewBody>> {
+        self.not_in_configure("body-writer")?;
+        // An empty body costs the host something too.
+        self.spend_output(64)?;
+        let index = u32::try_from(self.bodies.len())?;
+        self.bodies.push(Some(BytesMut::new()));
+        Ok(Resource::new_own(index))
+    }
+
+    fn write(&mut self, body: Resource<NewBody>, octets: Vec<u8>) -> Result<()> {
+        self.spend_output(octets.len())?;
+        match self.bodies.get_mut(body.rep() as usize) {
+            Some(Some(content)) => content.extend_from_slice(&octets),
+            _ => return Err(self.stop(FailureKind::InvalidAnswer, "it wrote to a body that is gone")),
+        }
+        Ok(())
+    }
+
+    fn drop(&mut self, body: Resource<NewBody>) -> Result<()> {
+        if let Some(slot) = self.bodies.get_mut(body.rep() as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+}
+
+impl tables::Host for Guest {
+    fn granted(&mut self) -> Result<Vec<String>> {
+        Ok(self.tables.keys().cloned().collect())
+    }
+
+    fn lookup(&mut self, tables: Vec<String>, keys: Vec<tables::Key>) -> Result<Result<Option<tables::Hit>, String>> {
+        self.not_in_configure("tables.lookup")?;
+        self.spend_lookups(keys.len().saturating_mul(tables.len()))?;
+        let mut asked = Vec::with_capacity(tables.len());
+        for name in &tables {
+            match self.tables.get(name) {
+                Some(table) => asked.push(table),
+                None => return Ok(Err(format!("table `{name}` is not granted to this stage"))),
+            }
+        }
+        for (key, key_index) in keys.iter().zip(0..) {
+            for (table, table_index) in asked.iter().zip(0..) {
+                if key.partial && table.has_patterns() {
+                    continue;
+                }
+                match table.lookup(&key.text) {
+                    Ok(None) => {}
+                    Ok(Some(value)) => return Ok(Ok(Some(tables::Hit { table: table_index, key: key_index, value }))),
+                    Err(error) => return Ok(Err(error.to_string())),
+                }
+            }
+        }
+        Ok(Ok(None))
+    }
+}
+
+impl log::Host for Guest {
+    fn write(&mut self, level: log::Level, text: String) -> Result<()> {
+        if !self.spend_log(text.len()) {
+            return Ok(());
+        }
+        let text = text.trim_end().replace(['\r', '\n'], " ");
+        let (stage, id) = (&*self.stage, &*self.id);
+        match level {
+            log::Level::Debug => tracing::debug!(stage, id, "{text}"),
+            log::Level::Info => tracing::info!(stage, id, "{text}"),
+            log::Level::Warn => tracing::warn!(stage, id, "{text}"),
+            log::Level::Error => tracing::error!(stage, id, "{text}"),
+        }
+        Ok(())
+    }
+}
+
+impl explain::Host for Guest {
+    fn wanted(&mut self) -> Result<bool> {
+        Ok(self.explain)
+    }
+
+    fn note(&mut self, text: String) -> Result<()> {
+        if self.explain && self.spend_log(text.len()) {
+            self.notes.push(text);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,18 @@
+//! The sandbox: filters as WASM components, each message in a fresh instance, everything bounded.
+//!
+//! The only tree that knows wasmtime. A plugin is made ready once ([`Sandbox::load`]: what is it, what does it export, configure
+//! it, freeze it, compile it, keep the result on disk) and then stands in the pipeline as a [`Filter`](crate::pipeline::Filter).
+
+mod bindings;
+mod cache;
+mod component;
+mod convert;
+mod engine;
+mod filter;
+mod guest;
+mod imports;
+mod load;
+mod snapshot;
+
+pub use engine::{Sandbox, SandboxError, SandboxSettings};
+pub use load::{ConfigMistake, LoadError, Plugin, Role};
