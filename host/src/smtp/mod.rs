@@ -1,5 +1,25 @@
 //! The SMTP protocol without I/O (RFC 5321): commands, replies, the states of a session, the end of data. No tokio.
+//!
+//! Octets go in with [`Session::step`], an [`Action`] comes out. What the protocol alone can't decide (may this client
+//! send to that recipient?) comes out as [`Action::Ask`] and goes back with [`Session::answer`]. So a whole session can
+//! be driven from a test or a fuzzer, octet by octet.
+//!
+//! A new verb is a variant of [`Command`] and a file in `verb/`; a new service extension is a line in `extensions.rs`.
 
+mod command;
+mod data;
+mod extensions;
+mod line;
+mod path;
 mod reply;
+mod session;
+#[cfg(test)]
+mod tests;
+mod verb;
 
+pub use command::{Command, CommandError, Verb};
+pub use data::{DataDecoder, DataError};
+pub use line::{LINE_LIMIT, LineError, LineReader};
 pub use reply::{EnhancedCode, Reply};
+pub use session::{Action, Completed, Hello, Question, Session, SessionSettings, Transaction};
+pub use verb::mail::MailCommand;

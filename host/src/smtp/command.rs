@@ -1,0 +1,217 @@
+//! One command line, without its line end, as a typed command (RFC 5321 4.1.1).
+
+use super::{
+    path::{Parameters, split_path},
+    reply::{EnhancedCode, Reply},
+    verb::mail::MailCommand,
+    verb::rcpt::parse_recipient,
+};
+use crate::mail::Address;
+
+/// The commands that this server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// HELO.
+    Helo,
+    /// EHLO.
+    Ehlo,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP.
+    Noop,
+    /// VRFY.
+    Vrfy,
+    /// HELP.
+    Help,
+    /// QUIT.
+    Quit,
+}
+
+impl Verb {
+    /// All of them, in the order in which HELP tells them.
+    pub const ALL: [Self; 10] = [
+        Self::Helo,
+        Self::Ehlo,
+        Self::Mail,
+        Self::Rcpt,
+        Self::Data,
+        Self::Rset,
+        Self::Noop,
+        Self::Vrfy,
+        Self::Help,
+        Self::Quit,
+    ];
+
+    /// As it stands on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Helo => "HELO",
+            Self::Ehlo => "EHLO",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Rset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Vrfy => "VRFY",
+            Self::Help => "HELP",
+            Self::Quit => "QUIT",
+        }
+    }
+
+    /// How it is written, for `501 Syntax: …`.
+    fn usage(self) -> &'static str {
+        match self {
+            Self::Helo => "HELO hostname",
+            Self::Ehlo => "EHLO hostname",
+            Self::Mail => "MAIL FROM:<address>",
+            Self::Rcpt => "RCPT TO:<address>",
+            Self::Vrfy => "VRFY address",
+            Self::Data | Self::Rset | Self::Noop | Self::Help | Self::Quit => self.name(),
+        }
+    }
+}
+
+/// Commands of RFC 5321 and its extensions that this server knows but doesn't have.
+const NOT_IMPLEMENTED: [&str; 8] = ["BDAT", "ETRN", "EXPN", "SAML", "SEND", "SOML", "STARTTLS", "TURN"];
+
+/// A command that is well formed; whether it is allowed now is the session's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// HELO with the client's name.
+    Helo(String),
+    /// EHLO with the client's name.
+    Ehlo(String),
+    /// MAIL.
+    Mail(MailCommand),
+    /// RCPT with the recipient, which may be the bare `postmaster`.
+    Rcpt(Address),
+    /// DATA.
+    Data,
+    /// RSET.
+    Rset,
+    /// NOOP; its argument means nothing (RFC 5321 4.1.1.9).
+    Noop,
+    /// VRFY; we never say who exists, so what was asked isn't kept.
+    Vrfy,
+    /// HELP.
+    Help,
+    /// QUIT.
+    Quit,
+}
+
+/// Why a line is no command. Nothing of the session changes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Nothing in it, control characters, or no UTF-8: `500 5.5.2`.
+    #[error("Error: bad syntax")]
+    BadLine,
+    /// An unknown verb: `500 5.5.2`.
+    #[error("Error: command not recognized")]
+    Unknown,
+    /// A verb that we know of and don't have: `502 5.5.1`.
+    #[error("Error: command not implemented")]
+    NotImplemented,
+    /// AUTH where there is none: `503 5.5.1`.
+    #[error("Error: authentication not enabled")]
+    AuthNotEnabled,
+    /// Not written as it should be: `501 5.5.4`, for HELO and EHLO `501` (RFC 2034 4).
+    #[error("Syntax: {}", .0.usage())]
+    Syntax(Verb),
+    /// The reverse-path is no address: `501 5.1.7`.
+    #[error("Bad sender address syntax")]
+    BadSender,
+    /// The recipient is no address: `501 5.1.3`.
+    #[error("Bad recipient address syntax")]
+    BadRecipient,
+    /// An address outside US-ASCII without SMTPUTF8: `553 5.6.7` (RFC 6531 3.7.4.2).
+    #[error("Address outside US-ASCII: SMTPUTF8 is not offered")]
+    NeedsUtf8,
+    /// A parameter that this server didn't offer: `555 5.5.4`.
+    #[error("Unsupported option: {0}")]
+    UnknownParameter(String),
+    /// A parameter that is malformed, given twice, or has a value that it can't have: `501 5.5.4`.
+    #[error("Bad parameter: {0}")]
+    BadParameter(String),
+    /// SIZE is no number that fits: `552 5.3.4`.
+    #[error("Message size exceeds fixed limit")]
+    SizeTooLarge,
+}
+
+impl CommandError {
+    /// What the client hears.
+    pub fn reply(&self) -> Reply {
+        let (code, enhanced) = match self {
+            Self::BadLine | Self::Unknown => (500, EnhancedCode(5, 5, 2)),
+            Self::NotImplemented => (502, EnhancedCode(5, 5, 1)),
+            Self::AuthNotEnabled => (503, EnhancedCode(5, 5, 1)),
+            Self::Syntax(Verb::Helo | Verb::Ehlo) => return Reply::plain(501, self.to_string()),
+            Self::Syntax(_) | Self::BadParameter(_) => (501, EnhancedCode(5, 5, 4)),
+            Self::BadSender => (501, EnhancedCode(5, 1, 7)),
+            Self::BadRecipient => (501, EnhancedCode(5, 1, 3)),
+            Self::NeedsUtf8 => (553, EnhancedCode(5, 6, 7)),
+            Self::UnknownParameter(_) => (555, EnhancedCode(5, 5, 4)),
+            Self::SizeTooLarge => (552, EnhancedCode(5, 3, 4)),
+        };
+        Reply::new(code, enhanced, self.to_string())
+    }
+}
+
+/// Cut a line into its verb and the argument, without the blanks around it.
+pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), CommandError> {
+    let text = std::str::from_utf8(line).map_err(|_| CommandError::BadLine)?;
+    if text.is_empty() || text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(CommandError::BadLine);
+    }
+    let (word, argument) = text.split_once([' ', '\t']).unwrap_or((text, ""));
+    let is = |name: &str| name.eq_ignore_ascii_case(word);
+    match Verb::ALL.into_iter().find(|verb| is(verb.name())) {
+        Some(verb) => Ok((verb, argument.trim_matches([' ', '\t']))),
+        None if is("AUTH") => Err(CommandError::AuthNotEnabled),
+        None if NOT_IMPLEMENTED.into_iter().any(is) => Err(CommandError::NotImplemented),
+        None => Err(CommandError::Unknown),
+    }
+}
+
+impl Command {
+    /// Parse one command line.
+    pub fn parse(line: &[u8]) -> Result<Self, CommandError> {
+        split(line).and_then(|(verb, argument)| Self::with_argument(verb, argument))
+    }
+
+    /// Parse the argument of a command.
+    pub(super) fn with_argument(verb: Verb, argument: &str) -> Result<Self, CommandError> {
+        let alone = |command| if argument.is_empty() { Ok(command) } else { Err(CommandError::Syntax(verb)) };
+        match verb {
+            Verb::Helo => host_name(verb, argument).map(Self::Helo),
+            Verb::Ehlo => host_name(verb, argument).map(Self::Ehlo),
+            Verb::Mail => {
+                let (path, rest) = split_path(argument, "FROM:").ok_or(CommandError::Syntax(verb))?;
+                MailCommand::parse(path, Parameters(rest)).map(Self::Mail)
+            }
+            Verb::Rcpt => {
+                let (path, rest) = split_path(argument, "TO:").ok_or(CommandError::Syntax(verb))?;
+                parse_recipient(path, Parameters(rest)).map(Self::Rcpt)
+            }
+            Verb::Data => alone(Self::Data),
+            Verb::Rset => alone(Self::Rset),
+            Verb::Quit => alone(Self::Quit),
+            Verb::Noop => Ok(Self::Noop),
+            Verb::Help => Ok(Self::Help),
+            Verb::Vrfy if argument.is_empty() => Err(CommandError::Syntax(verb)),
+            Verb::Vrfy => Ok(Self::Vrfy),
+        }
+    }
+}
+
+/// The argument of HELO and EHLO. Clients say the strangest things here, and Postfix takes them: all that is printable
+/// and not longer than a domain may be (RFC 5321 4.5.3.1.2).
+fn host_name(verb: Verb, argument: &str) -> Result<String, CommandError> {
+    let good = (1..=255).contains(&argument.len()) && argument.bytes().all(|octet| (b' '..0x7f).contains(&octet));
+    if good { Ok(argument.to_owned()) } else { Err(CommandError::Syntax(verb)) }
+}

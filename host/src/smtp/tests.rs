@@ -1,0 +1,324 @@
+//! Whole sessions without a network: every verb, every refusal with its exact codes.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use proptest::{collection::vec, prelude::*};
+
+use super::*;
+
+/// A session, its input, and who is refused by the server around it.
+struct Client {
+    session: Session,
+    input: BytesMut,
+    refusals: Vec<&'static str>,
+}
+
+impl Client {
+    fn new() -> Self {
+        let settings = SessionSettings { hostname: "relay.example".to_owned(), size_limit: 1000, recipient_limit: 3 };
+        Self { session: Session::new(Arc::new(settings)), input: BytesMut::new(), refusals: vec![] }
+    }
+
+    /// Past MAIL and one RCPT.
+    fn in_transaction() -> Self {
+        let mut client = Self::new();
+        client.say("EHLO me\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\n");
+        client
+    }
+
+    /// What the server does about `text`. Questions are answered with yes, except for those about something that contains
+    /// one of `refusals`.
+    fn actions(&mut self, text: &str) -> Vec<Action> {
+        self.input.extend_from_slice(text.as_bytes());
+        let mut actions = vec![];
+        loop {
+            let mut action = self.session.step(&mut self.input);
+            if let Action::Ask(question) = action {
+                let refused = self.refusals.iter().any(|word| format!("{question:?}").contains(word));
+                let reply = Reply::new(550, EnhancedCode(5, 7, 1), "refused");
+                action = self.session.answer(question, if refused { Err(reply) } else { Ok(()) });
+            }
+            match action {
+                Action::Read => return actions,
+                action => actions.push(action),
+            }
+        }
+    }
+
+    /// The same as text, for people.
+    fn say(&mut self, text: &str) -> String {
+        let wire = |reply: Reply| {
+            let mut said = BytesMut::new();
+            reply.write(&mut said);
+            String::from_utf8(said.to_vec()).unwrap().trim_end().replace("\r\n", "|")
+        };
+        let shown = self.actions(text).into_iter().map(|action| match action {
+            Action::Reply(reply) => wire(reply),
+            Action::Close(reply) => format!("{}|[closed]", wire(reply)),
+            Action::Message(Completed { transaction, raw }) => {
+                let recipients: Vec<_> = transaction.recipients.iter().map(|to| to.address.as_str()).collect();
+                format!("[{} -> {recipients:?}: {raw:?}]", transaction.sender)
+            }
+            action => panic!("{action:?} was dealt with"),
+        });
+        shown.collect::<Vec<_>>().join("|")
+    }
+}
+
+/// Each line of a new session gets this reply.
+fn check(dialogue: &[(&str, &str)]) {
+    let mut client = Client::new();
+    for (command, reply) in dialogue {
+        assert_eq!(client.say(&format!("{command}\r\n")), *reply, "{command}");
+    }
+}
+
+/// The reply to one command after EHLO, and whether it still goes on after that.
+fn alone(command: &str) -> String {
+    let mut client = Client::new();
+    client.say("EHLO me\r\n");
+    let reply = client.say(&format!("{command}\r\n"));
+    assert_eq!(client.say("NOOP\r\n"), "250 2.0.0 Ok", "after {command}");
+    reply
+}
+
+#[test]
+fn a_whole_session() {
+    check(&[
+        ("EHLO me", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("MAIL FROM:<a@example.org> SIZE=500 BODY=8BITMIME", "250 2.1.0 Ok"),
+        ("RCPT TO:<b@example.org>", "250 2.1.5 Ok"),
+        ("RCPT TO:<B@Example.org>", "250 2.1.5 Ok"),
+        ("RCPT TO:<postmaster>", "250 2.1.5 Ok"),
+        ("DATA", "354 End data with <CR><LF>.<CR><LF>"),
+        (
+            "Subject: x\r\n\r\n..\r\n.",
+            r#"[a@example.org -> ["b@example.org", "postmaster@relay.example"]: b"Subject: x\r\n\r\n.\r\n"]"#,
+        ),
+        ("MAIL FROM:<>", "250 2.1.0 Ok"),
+        ("quit", "221 2.0.0 Bye|[closed]"),
+    ]);
+}
+
+#[test]
+fn greetings() {
+    let mut client = Client::new();
+    assert_eq!(client.session.greet(Ok(())), Action::Reply(Reply::plain(220, "relay.example ESMTP Mailweir")));
+    // Rule S9.
+    let refusal = Reply::new(554, EnhancedCode(5, 7, 1), "go away");
+    assert_eq!(client.session.greet(Err(refusal.clone())), Action::Reply(refusal));
+    assert_eq!(client.say("EHLO me\r\nNOOP\r\nBOGUS\r\n"), ["503 5.7.0 Error: access denied"; 3].join("|"));
+    assert_eq!(client.say("QUIT\r\n"), "221 2.0.0 Bye|[closed]");
+    let busy = Reply::new(421, EnhancedCode(4, 3, 2), "busy");
+    assert_eq!(client.session.greet(Err(busy.clone())), Action::Close(busy));
+}
+
+#[test]
+fn helo_and_ehlo() {
+    check(&[
+        ("HELO", "501 Syntax: HELO hostname"),
+        ("EHLO", "501 Syntax: EHLO hostname"),
+        ("EHLO bücher.example", "501 Syntax: EHLO hostname"),
+        (&format!("HELO {}", "x".repeat(256)), "501 Syntax: HELO hostname"),
+        ("MAIL FROM:<a@example.org>", "503 5.5.1 Error: send HELO/EHLO first"),
+        ("HELO my scanner", "250 relay.example"),
+        ("MAIL FROM:<a@example.org>", "250 2.1.0 Ok"),
+        ("EHLO [192.0.2.1]", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("RCPT TO:<a@example.org>", "503 5.5.1 Error: need MAIL command"),
+    ]);
+}
+
+#[test]
+fn a_refused_hello_changes_nothing() {
+    let mut client = Client::in_transaction();
+    client.refusals = vec!["evil"];
+    assert_eq!(client.say("EHLO evil\r\n"), "550 5.7.1 refused");
+    assert_eq!(client.session.hello().map(|hello| hello.name.as_str()), Some("me"));
+    assert!(client.say("DATA\r\n").starts_with("354"));
+}
+
+#[test]
+fn mail() {
+    for good in [
+        "MAIL FROM:<a@example.org>",
+        "mail from:<a@example.org>",
+        "MAIL FROM: <a@example.org>",
+        "MAIL\tFROM:a@example.org\t",
+        "MAIL FROM:a@example.org SIZE=1",
+        "MAIL FROM:<@x.example,@y.example:a@example.org>",
+        "MAIL FROM:<\"a> b\"@example.org> size=1000 body=7bit",
+        "MAIL FROM:<>  SIZE=0",
+    ] {
+        assert_eq!(alone(good), "250 2.1.0 Ok", "{good}");
+    }
+    for (bad, reply) in [
+        ("MAIL", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM:", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL TO:<a@example.org>", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM <a@example.org>", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM:<a@example.org", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM:<a@example.org>SIZE=1", "501 5.5.4 Syntax: MAIL FROM:<address>"),
+        ("MAIL FROM:<a b@example.org>", "501 5.1.7 Bad sender address syntax"),
+        ("MAIL FROM:<bücher@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 is not offered"),
+        ("MAIL FROM:<a@example.org> SIZE", "501 5.5.4 Bad parameter: SIZE"),
+        ("MAIL FROM:<a@example.org> SIZE=", "501 5.5.4 Bad parameter: SIZE="),
+        ("MAIL FROM:<a@example.org> SIZE=x", "501 5.5.4 Bad parameter: SIZE"),
+        ("MAIL FROM:<a@example.org> SIZE=1 SIZE=1", "501 5.5.4 Bad parameter: SIZE=1"),
+        ("MAIL FROM:<a@example.org> SIZE=1001", "552 5.3.4 Message size exceeds fixed limit"),
+        ("MAIL FROM:<a@example.org> SIZE=99999999999999999999", "552 5.3.4 Message size exceeds fixed limit"),
+        ("MAIL FROM:<a@example.org> BODY=BINARYMIME", "501 5.5.4 Bad parameter: BODY"),
+        ("MAIL FROM:<a@example.org> SMTPUTF8", "555 5.5.4 Unsupported option: SMTPUTF8"),
+        ("MAIL FROM:<a@example.org> AUTH=<>", "555 5.5.4 Unsupported option: AUTH"),
+        ("MAIL FROM:<a@example.org> =x", "501 5.5.4 Bad parameter: =x"),
+        ("MAIL FROM:<a@example.org> X=a=b", "501 5.5.4 Bad parameter: X=a=b"),
+    ] {
+        assert_eq!(alone(bad), reply, "{bad}");
+    }
+}
+
+#[test]
+fn order_of_commands() {
+    check(&[
+        ("RCPT TO:<a@example.org>", "503 5.5.1 Error: need MAIL command"),
+        ("DATA", "503 5.5.1 Error: need MAIL command"),
+        ("EHLO me", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("MAIL FROM:<a@example.org>", "250 2.1.0 Ok"),
+        ("MAIL FROM:<a@example.org>", "503 5.5.1 Error: nested MAIL command"),
+        ("DATA", "503 5.5.1 Error: need RCPT command"),
+        ("RCPT TO:<>", "501 5.1.3 Bad recipient address syntax"),
+        ("DATA", "554 5.5.1 Error: no valid recipients"),
+        ("RSET", "250 2.0.0 Ok"),
+        ("DATA", "503 5.5.1 Error: need MAIL command"),
+        ("MAIL FROM:<a@example.org>", "250 2.1.0 Ok"),
+    ]);
+}
+
+#[test]
+fn rcpt() {
+    for (command, reply) in [
+        ("RCPT TO:<a@example.org>", "250 2.1.5 Ok"),
+        ("rcpt to: a@example.org", "250 2.1.5 Ok"),
+        ("RCPT TO:<@x.example:a@example.org>", "250 2.1.5 Ok"),
+        ("RCPT TO:<Postmaster>", "250 2.1.5 Ok"),
+        ("RCPT", "501 5.5.4 Syntax: RCPT TO:<address>"),
+        ("RCPT FROM:<a@example.org>", "501 5.5.4 Syntax: RCPT TO:<address>"),
+        ("RCPT TO:<>", "501 5.1.3 Bad recipient address syntax"),
+        ("RCPT TO:<@example.org:>", "501 5.1.3 Bad recipient address syntax"),
+        ("RCPT TO:<a b@example.org>", "501 5.1.3 Bad recipient address syntax"),
+        ("RCPT TO:<ü@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 is not offered"),
+        ("RCPT TO:<a@example.org> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY"),
+        ("RCPT TO:<a@example.org> -x", "501 5.5.4 Bad parameter: -x"),
+    ] {
+        let mut client = Client::new();
+        client.say("EHLO me\r\nMAIL FROM:<>\r\n");
+        assert_eq!(client.say(&format!("{command}\r\n")), reply, "{command}");
+    }
+}
+
+#[test]
+fn recipients_are_limited_and_refused_ones_do_not_count() {
+    let mut client = Client::in_transaction();
+    client.refusals = vec!["evil"];
+    assert_eq!(client.say("RCPT TO:<evil@example.org>\r\n"), "550 5.7.1 refused");
+    assert_eq!(client.say("RCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\n"), "250 2.1.5 Ok|250 2.1.5 Ok");
+    assert_eq!(client.say("RCPT TO:<e@example.org>\r\n"), "452 4.5.3 Error: too many recipients");
+    assert!(client.say("DATA\r\n").starts_with("354"));
+}
+
+#[test]
+fn all_recipients_refused() {
+    let mut client = Client::new();
+    client.refusals = vec!["evil"];
+    client.say("EHLO me\r\n");
+    let pipelined = "MAIL FROM:<>\r\nRCPT TO:<evil@example.org>\r\nDATA\r\n";
+    assert_eq!(client.say(pipelined), "250 2.1.0 Ok|550 5.7.1 refused|554 5.5.1 Error: no valid recipients");
+}
+
+#[test]
+fn other_verbs() {
+    for (command, reply) in [
+        ("NOOP anything", "250 2.0.0 Ok"),
+        ("VRFY a@example.org", "252 2.0.0 Cannot verify addresses; send the message and see"),
+        ("VRFY", "501 5.5.4 Syntax: VRFY address"),
+        (
+            "HELP me",
+            "214-2.0.0 Commands:|214-2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT|214 2.0.0 End of HELP info",
+        ),
+        ("RSET now", "501 5.5.4 Syntax: RSET"),
+        ("QUIT now", "501 5.5.4 Syntax: QUIT"),
+        ("DATA now", "501 5.5.4 Syntax: DATA"),
+        ("", "500 5.5.2 Error: bad syntax"),
+        (" NOOP", "500 5.5.2 Error: command not recognized"),
+        ("GET / HTTP/1.1", "500 5.5.2 Error: command not recognized"),
+        ("NO\0OP", "500 5.5.2 Error: bad syntax"),
+        ("NOOP \r", "500 5.5.2 Error: bad syntax"),
+        ("EXPN list", "502 5.5.1 Error: command not implemented"),
+        ("STARTTLS", "502 5.5.1 Error: command not implemented"),
+        ("AUTH PLAIN", "503 5.5.1 Error: authentication not enabled"),
+        (&format!("NOOP {}", "x".repeat(LINE_LIMIT)), "500 5.5.2 Error: line too long"),
+    ] {
+        assert_eq!(alone(command), reply, "{command}");
+    }
+    let mut client = Client::new();
+    client.input.extend_from_slice(b"NOOP \xff\r\n");
+    assert_eq!(
+        client.say("NOOP\n"),
+        "500 5.5.2 Error: bad syntax|500 5.5.2 Error: bare <LF> received, lines end in <CR><LF>"
+    );
+}
+
+#[test]
+fn refused_messages_end_the_transaction() {
+    for (message, reply) in [
+        ("a\nb\r\n.\r\n", "550 5.5.2 Error: bare <CR> or <LF> received, lines end in <CR><LF>"),
+        (&format!("{}\r\n.\r\n", "x".repeat(1000)), "552 5.3.4 Error: message size exceeds fixed limit"),
+    ] {
+        let mut client = Client::in_transaction();
+        client.say("DATA\r\n");
+        assert_eq!(client.say(message), reply);
+        assert_eq!(client.say("DATA\r\n"), "503 5.5.1 Error: need MAIL command");
+    }
+}
+
+#[test]
+fn what_is_smuggled_behind_a_false_end_is_part_of_the_message() {
+    let mut client = Client::in_transaction();
+    client.say("DATA\r\n");
+    assert_eq!(client.say("a\r\n\n.\nMAIL FROM:<evil@example.org>\r\n"), "");
+    assert_eq!(client.session.receiving(), Some(36));
+    assert!(client.say(".\r\n").starts_with("550 5.5.2"));
+}
+
+proptest! {
+    #[test]
+    fn chunks_of_input_make_no_difference(
+        lines in vec(prop_oneof![
+            Just("EHLO me\r\n".to_owned()), Just("MAIL FROM:<a@example.org>\r\n".to_owned()),
+            Just("RCPT TO:<b@example.org>\r\n".to_owned()), Just("RCPT TO:<evil@example.org>\r\n".to_owned()),
+            Just("DATA\r\n".to_owned()), Just(".\r\n".to_owned()), Just("..\r\n".to_owned()), Just("RSET\r\n".to_owned()),
+            Just("QUIT\r\n".to_owned()), "[ -~\r\n]{0,30}", (0usize..3000).prop_map(|n| "x".repeat(n)),
+        ], 0..20),
+        cuts in vec(1usize..60, 1..30),
+    ) {
+        let text = ["EHLO me\r\nMAIL FROM:<a@example.org>\r\n".to_owned(), lines.concat()].concat();
+        let (mut whole, mut pieces) = (Client::new(), Client::new());
+        (whole.refusals, pieces.refusals) = (vec!["evil"], vec!["evil"]);
+        let (mut done, mut rest) = (vec![], text.as_str());
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() { break; }
+            let (piece, tail) = rest.split_at((*cut).min(rest.len()));
+            done.extend(pieces.actions(piece));
+            rest = tail;
+        }
+        prop_assert_eq!(done, whole.actions(&text));
+    }
+
+    #[test]
+    fn no_line_is_too_strange(line in vec(any::<u8>(), 0..80)) {
+        let parsed = Command::parse(&line);
+        if let Err(error) = parsed {
+            prop_assert!((500..=555).contains(&error.reply().code));
+        }
+    }
+}

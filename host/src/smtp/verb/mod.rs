@@ -1,0 +1,11 @@
+//! One file per SMTP verb: how its argument is read, whether it is allowed now, what the client hears.
+
+mod data;
+mod hello;
+mod help;
+pub(super) mod mail;
+mod noop;
+mod quit;
+pub(super) mod rcpt;
+mod rset;
+mod vrfy;
