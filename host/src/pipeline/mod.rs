@@ -2,10 +2,13 @@
 //!
 //! Knows filters only as [`Filter`]; what stands behind it (a sandbox, or plain Rust in a test) is not its business.
 
+use std::sync::Arc;
+
 mod condition;
 mod filter;
 mod fold;
 mod limits;
+mod session;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -16,4 +19,16 @@ pub use filter::{
 };
 pub use fold::{Ended, Observer, StageReport, StageResult, run};
 pub use limits::FilterLimits;
+pub use session::{Gathered, Refusal, SessionStage, SessionStages};
 pub use stage::{OnError, Stage};
+
+/// The three stage lists of the TOML.
+#[derive(Clone, Default)]
+pub struct Pipeline {
+    /// `[[session]]`.
+    pub session: Arc<[SessionStage]>,
+    /// `[[message]]`.
+    pub message: Arc<[Stage]>,
+    /// `[[delivery]]`.
+    pub delivery: Arc<[Stage]>,
+}

@@ -1,0 +1,246 @@
+//! Runs the `[[session]]` stages of one connection: at connect, helo, mail, rcpt, data and at the end of data.
+//!
+//! No filter lives as long as a connection. What has to be remembered from one moment to the next is kept here: the notes of
+//! each stage, the refusals that are told at RCPT only, and what is to happen to the transaction.
+
+use std::sync::Arc;
+
+use super::{
+    filter::{Decision, Effect, Facts, FailureKind, Filter, FilterError, Note, Phase, Verdict},
+    fold::verdict_on_error,
+    stage::OnError,
+};
+use crate::{
+    mail::{Address, Change, Edit, Position, check_field},
+    smtp::Reply,
+};
+
+/// Most notes of one stage in one session.
+const MOST_NOTES: usize = 64;
+/// Longest key of a note in octets.
+const LONGEST_KEY: usize = 64;
+/// Longest value of a note in octets.
+const LONGEST_NOTE: usize = 1024;
+
+/// One `[[session]]` entry.
+#[derive(Clone)]
+pub struct SessionStage {
+    /// Name for logs, replies and traces: the plugin's, or the stage's `name`.
+    pub name: Arc<str>,
+    /// What runs.
+    pub filter: Arc<dyn Filter>,
+    /// What happens when it fails.
+    pub on_error: OnError,
+    /// When it is asked.
+    pub phases: Vec<Phase>,
+}
+
+/// A stage says no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The stage.
+    pub stage: Arc<str>,
+    /// When it said so; the client may hear it later.
+    pub phase: Phase,
+    /// What the client hears.
+    pub reply: Reply,
+}
+
+/// What the decisions have brought together for a message, beside refusals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gathered {
+    /// Take the message and forget it; the reason.
+    pub discard: Option<String>,
+    /// Keep the message until it is released; the reason.
+    pub hold: Option<String>,
+    /// Additional recipients and fields, in the order of the decisions; checked.
+    pub edits: Vec<Edit>,
+    /// Deliver to this address only. As in Postfix, later stages don't rewrite it: it is for after them.
+    pub redirect: Option<Address>,
+}
+
+impl Gathered {
+    /// The first reason to discard or hold counts, the last redirection, and every edit.
+    fn merge(&mut self, later: Self) {
+        self.discard = self.discard.take().or(later.discard);
+        self.hold = self.hold.take().or(later.hold);
+        self.redirect = later.redirect.or(self.redirect.take());
+        self.edits.extend(later.edits);
+    }
+}
+
+/// What was decided in a part of the session, and lasts as long as that part.
+#[derive(Debug, Default)]
+struct Scope {
+    refusal: Option<Refusal>,
+    gathered: Gathered,
+}
+
+/// The session stages on one connection, and what they have said so far.
+pub struct SessionStages {
+    stages: Arc<[SessionStage]>,
+    delay_reject: bool,
+    /// For each stage.
+    notes: Vec<Vec<Note>>,
+    /// Lasts as long as the connection.
+    connection: Scope,
+    /// Lasts until the next EHLO or HELO.
+    hello: Scope,
+    /// Lasts until the next MAIL, EHLO or HELO.
+    transaction: Scope,
+}
+
+impl SessionStages {
+    /// For a new connection. With `delay_reject` a refusal at connect, helo and mail is told at RCPT
+    /// (Postfix `smtpd_delay_reject`), so that the log has sender and recipient, and clients don't hang up and try again.
+    pub fn new(stages: Arc<[SessionStage]>, delay_reject: bool) -> Self {
+        Self {
+            notes: vec![vec![]; stages.len()],
+            stages,
+            delay_reject,
+            connection: Scope::default(),
+            hello: Scope::default(),
+            transaction: Scope::default(),
+        }
+    }
+
+    /// Ask the stages about this moment; `facts` is called only if one of them wants to know. Helo forgets what was decided
+    /// at an earlier helo and about a transaction, mail what was decided about an earlier transaction.
+    ///
+    /// After a refusal or a discard that still holds nobody is asked any more. A hold doesn't end anything: the stages after it
+    /// may still refuse.
+    pub async fn decide(&mut self, phase: Phase, facts: impl FnOnce() -> Facts) -> Result<(), Refusal> {
+        if phase == Phase::Helo {
+            self.hello = Scope::default();
+        }
+        if matches!(phase, Phase::Helo | Phase::Mail) {
+            self.transaction = Scope::default();
+        }
+        let scopes = [&self.connection, &self.hello, &self.transaction];
+        if let Some(refusal) = scopes.iter().find_map(|scope| scope.refusal.as_ref()) {
+            return if phase < Phase::Rcpt { Ok(()) } else { Err(refusal.clone()) };
+        }
+        if scopes.iter().any(|scope| scope.gathered.discard.is_some())
+            || !self.stages.iter().any(|stage| stage.phases.contains(&phase))
+        {
+            return Ok(());
+        }
+        let decided = self.ask(phase, facts()).await;
+        let delay = self.delay_reject && phase < Phase::Rcpt;
+        let scope = match phase {
+            Phase::Connect => &mut self.connection,
+            Phase::Helo => &mut self.hello,
+            Phase::Mail | Phase::Rcpt | Phase::Data | Phase::EndOfData => &mut self.transaction,
+        };
+        match decided {
+            Ok(gathered) => scope.gathered.merge(gathered),
+            Err(refusal) if delay => scope.refusal = Some(refusal),
+            Err(refusal) => return Err(refusal),
+        }
+        Ok(())
+    }
+
+    /// What is to happen to the message of the current transaction.
+    pub fn gathered(&self) -> Gathered {
+        let mut all = self.connection.gathered.clone();
+        all.merge(self.hello.gathered.clone());
+        all.merge(self.transaction.gathered.clone());
+        all
+    }
+
+    /// Ask one stage after the other. What they want beside a refusal is dropped, except for their notes.
+    async fn ask(&mut self, phase: Phase, facts: Facts) -> Result<Gathered, Refusal> {
+        let mut gathered = Gathered::default();
+        let mut facts = Arc::new(facts);
+        for (stage, notes) in self.stages.iter().zip(&mut self.notes) {
+            if !stage.phases.contains(&phase) {
+                continue;
+            }
+            Arc::make_mut(&mut facts).notes.clone_from(notes);
+            let answer = stage.filter.session(&facts).await;
+            let verdict = match answer.and_then(|decision| admit(decision, notes, &mut gathered)) {
+                Ok(verdict) => verdict,
+                Err(error) => {
+                    tell(stage, &facts, &error);
+                    match verdict_on_error(&stage.name, stage.on_error) {
+                        Some(verdict) => verdict,
+                        None => continue,
+                    }
+                }
+            };
+            match verdict {
+                Verdict::Next => {}
+                Verdict::Accept => break,
+                Verdict::Discard(reason) => {
+                    gathered.discard = Some(reason);
+                    break;
+                }
+                Verdict::Hold(reason) => drop(gathered.hold.get_or_insert(reason)),
+                Verdict::Reject(reply) | Verdict::Defer(reply) => {
+                    return Err(Refusal { stage: Arc::clone(&stage.name), phase, reply });
+                }
+            }
+        }
+        Ok(gathered)
+    }
+}
+
+/// Check an answer as a whole, then take its effects over.
+fn admit(decision: Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> Result<Verdict, FilterError> {
+    let (mut new_notes, mut new) = (notes.clone(), Gathered::default());
+    for (index, effect) in decision.effects.into_iter().enumerate() {
+        let invalid = |why: &str| FilterError {
+            kind: FailureKind::InvalidAnswer,
+            message: format!("effect {index}: {why}"),
+            backtrace: vec![],
+        };
+        match effect {
+            Effect::AddRecipient(address) => {
+                new.edits.push(Edit { change: Change::AddRecipient(address), reason: None });
+            }
+            Effect::Redirect(address) => new.redirect = Some(address),
+            Effect::PrependField { name, value } => {
+                check_field(&name, &value).map_err(|error| invalid(&error.to_string()))?;
+                let change = Change::InsertField { position: Position::Top, name, value };
+                new.edits.push(Edit { change, reason: None });
+            }
+            Effect::Note(note) => remember(&mut new_notes, note).map_err(invalid)?,
+        }
+    }
+    *notes = new_notes;
+    gathered.merge(new);
+    Ok(decision.verdict)
+}
+
+/// A key that is there already keeps its place and gets the new value.
+fn remember(notes: &mut Vec<Note>, note: Note) -> Result<(), &'static str> {
+    if note.key.len() > LONGEST_KEY {
+        return Err("the key of its note is longer than 64 octets");
+    }
+    if note.value.len() > LONGEST_NOTE {
+        return Err("the value of its note is longer than 1,024 octets");
+    }
+    let full = notes.len() == MOST_NOTES;
+    match notes.iter_mut().find(|known| known.key == note.key) {
+        Some(known) => known.value = note.value,
+        None if full => return Err("it has 64 notes already"),
+        None => notes.push(note),
+    }
+    Ok(())
+}
+
+/// Log a failure so that the author of the filter finds it.
+fn tell(stage: &SessionStage, facts: &Facts, error: &FilterError) {
+    tracing::warn!(
+        stage = &*stage.name,
+        phase = ?facts.phase,
+        client = %facts.client.peer,
+        kind = ?error.kind,
+        on_error = %stage.on_error,
+        backtrace = error.backtrace.join(" < "),
+        "filter failed: {error}"
+    );
+}
+
+#[cfg(test)]
+mod tests;
