@@ -13,6 +13,8 @@ mod guest;
 mod imports;
 mod load;
 mod snapshot;
+mod stock;
 
 pub use engine::{Sandbox, SandboxError, SandboxSettings};
 pub use load::{ConfigMistake, LoadError, Plugin, Role};
+pub use stock::{stock, stock_names};
