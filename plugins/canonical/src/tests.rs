@@ -1,0 +1,180 @@
+//! Rules of canonical(5), by the ids that name them where they are collected.
+
+use mailweir_sdk::{Change, ReversePath, native};
+
+use super::*;
+
+/// A configuration by JSON, as the relay gives it.
+fn filter(config: &str) -> Canonical {
+    let config = serde_json::from_str(config).expect("a configuration");
+    Canonical::configure(config).expect("a configuration that works")
+}
+
+fn sender(filter: &Canonical, address: &str) -> Result<String, Failure> {
+    let outcome = filter.filter(&Message::builder().sender(address).build())?;
+    Ok(match outcome.edits.into_iter().next().map(|edit| edit.change) {
+        Some(Change::SetSender(ReversePath::Address(new))) => new,
+        None => address.to_owned(),
+        Some(other) => panic!("{other:?}"),
+    })
+}
+
+fn check(config: &str, pairs: &[(&str, &str)]) {
+    let filter = filter(config);
+    for (address, expected) in pairs {
+        assert_eq!(sender(&filter, address).expect("a result"), *expected, "{address}");
+    }
+}
+
+const BOTH: &str = r#"{"both": ["one", "two"], "recipient-delimiter": "+", "origin": "origin.example"}"#;
+
+#[test]
+fn keys_come_before_tables() {
+    // L1, trap 6: `@dom` in the first table loses to `user@dom` in the second.
+    native::table("one", &[("@dom.example", "@first.example")]);
+    native::table("two", &[("user@dom.example", "found@second.example")]);
+    check(BOTH, &[("user@dom.example", "found@second.example"), ("other@dom.example", "other@first.example")]);
+}
+
+#[test]
+fn keys_are_tried_in_postfix_order() {
+    // 2.1, L5, trap 8: `user` only for local domains, and the origin is one.
+    native::table("two", &[]);
+    let rows = [
+        ("u+x@d.example", "full@r.example"),
+        ("u@d.example", "bare@r.example"),
+        ("u+y", "local-full@r.example"),
+        ("u", "local-bare@r.example"),
+        ("@d.example", "any@r.example"),
+    ];
+    native::table("one", &rows);
+    check(
+        BOTH,
+        &[
+            ("u+x@d.example", "full@r.example"),
+            ("u+z@d.example", "bare+z@r.example"),
+            ("v@d.example", "any@r.example"),
+            ("u+y@origin.example", "local-full@r.example"),
+            ("u+q@origin.example", "local-bare+q@r.example"),
+            ("u", "local-bare@r.example"),
+            ("u@elsewhere.example", "u@elsewhere.example"),
+        ],
+    );
+}
+
+#[test]
+fn extensions_are_propagated() {
+    // M1, M3, trap 9
+    native::table("two", &[]);
+    let rows = [("ext@dom.example", "extension@other.example"), ("swap@dom.example", "@isp.example"), ("@at", "@isp")];
+    native::table("one", &rows);
+    check(
+        BOTH,
+        &[
+            ("ext+tag@dom.example", "extension+tag@other.example"),
+            ("swap+tag@dom.example", "swap+tag@isp.example"),
+            ("x+e@at", "x+e@isp"),
+        ],
+    );
+    let without = r#"{"both": ["one"], "recipient-delimiter": "+", "propagate-extensions": false}"#;
+    check(without, &[("ext+tag@dom.example", "extension@other.example"), ("swap+tag@dom.example", "swap@isp.example")]);
+}
+
+#[test]
+fn results_are_looked_up_again_and_circles_fail() {
+    // 2.4, trap 10: Postfix would deliver to where it happens to stop.
+    native::table("two", &[]);
+    let rows = [
+        ("a@d.example", "b@d.example"),
+        ("b@d.example", "c@d.example"),
+        ("self@d.example", "SELF@d.example"),
+        ("loop1@d.example", "loop2@d.example"),
+        ("loop2@d.example", "loop3@d.example"),
+        ("loop3@d.example", "loop1@d.example"),
+    ];
+    native::table("one", &rows);
+    check(BOTH, &[("a@d.example", "c@d.example"), ("self@d.example", "self@d.example")]);
+    let Failure(why) = sender(&filter(BOTH), "loop1@d.example").expect_err("a circle");
+    assert!(why.contains("circle: loop1@d.example -> loop2@d.example"), "{why}");
+}
+
+#[test]
+fn results_are_read_as_addresses() {
+    // M2, M4 (trap 12), M5, 2.5: results keep their case.
+    native::table("two", &[]);
+    let rows = [
+        ("many@d.example", "First@R.example, second@r.example"),
+        ("short@d.example", "joe"),
+        ("named@d.example", "Joe Doe <joe@r.example>"),
+        ("none@d.example", "()"),
+        ("\"a b\"@d.example", "ab@r.example"),
+    ];
+    native::table("one", &rows);
+    check(
+        BOTH,
+        &[
+            ("many@d.example", "First@R.example"),
+            ("MANY@D.example", "First@R.example"),
+            ("short@d.example", "joe@origin.example"),
+            ("named@d.example", "joe@r.example"),
+            ("\"a b\"@d.example", "ab@r.example"),
+        ],
+    );
+    let Failure(why) = sender(&filter(BOTH), "none@d.example").expect_err("no address");
+    assert!(why.contains("is no address"), "{why}");
+}
+
+#[test]
+fn a_failing_table_fails_the_message() {
+    // L3, trap 20: never "not found".
+    let filter = filter(r#"{"both": ["there-is-no-such-table"]}"#);
+    assert!(sender(&filter, "a@b.example").is_err());
+}
+
+#[test]
+fn specific_maps_come_first_and_only_in_their_places() {
+    // O1, 0.1, 0.2, trap 13: Reply-To is a sender's, Resent-Reply-To a recipient's.
+    native::table("s", &[("a@d.example", "s@d.example")]);
+    native::table("r", &[("a@d.example", "r@d.example")]);
+    native::table("b", &[("s@d.example", "sb@d.example"), ("r@d.example", "rb@d.example")]);
+    let filter = filter(r#"{"sender": ["s"], "recipient": ["r"], "both": ["b"]}"#);
+    let message = Message::builder()
+        .sender("a@d.example")
+        .recipient("a@d.example")
+        .field("Reply-To", "a@d.example")
+        .field("Resent-Reply-To", "a@d.example")
+        .field("X-Other", "a@d.example")
+        .field("reply-to", "A B. C <a@d.example>")
+        .build();
+    let changes: Vec<_> =
+        filter.filter(&message).expect("a result").edits.into_iter().map(|edit| edit.change).collect();
+    let expected = [
+        Change::SetSender(ReversePath::Address("sb@d.example".to_owned())),
+        Change::ReplaceRecipient(0, "rb@d.example".to_owned()),
+        Change::ReplaceField(0, b" sb@d.example".to_vec()),
+        Change::ReplaceField(1, b" rb@d.example".to_vec()),
+        Change::ReplaceField(3, b" A B. C <sb@d.example>".to_vec()),
+    ];
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn the_null_sender_stays_null() {
+    // O4, S1
+    native::table("one", &[("", "evil@d.example")]);
+    native::table("two", &[]);
+    let outcome = filter(BOTH).filter(&Message::builder().field("From", "<>").build()).expect("a result");
+    assert_eq!(outcome.edits, []);
+}
+
+#[test]
+fn tells_which_row() {
+    native::table("one", &[("a@d.example", "b@d.example"), ("b@d.example", "c@d.example")]);
+    native::table("two", &[]);
+    let message = Message::builder().sender("a@d.example").recipient("z@d.example").build();
+    let (outcome, notes) = native::explained(|| filter(BOTH).filter(&message).expect("a result"));
+    let reason =
+        "a@d.example: table one: `a@d.example` is `b@d.example`, then table one: `b@d.example` is `c@d.example`";
+    assert_eq!(outcome.edits[0].reason.as_deref(), Some(reason));
+    assert_eq!(notes, ["z@d.example: no table has it"]);
+}

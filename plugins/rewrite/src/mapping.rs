@@ -1,0 +1,158 @@
+//! Lookup of an address in tables as Postfix's mail_addr_map does it: which keys, in which order, and what a result means.
+
+use mailweir_sdk::{
+    Failure,
+    tables::{self, Key, Table},
+};
+
+use crate::{
+    address::{quote, split, split_extension, standard_form, unquote},
+    header,
+};
+
+/// Rounds after which a recursive mapping is given up.
+const MOST_ROUNDS: usize = 10;
+
+/// How addresses are looked up.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// `recipient_delimiter`: characters at which an extension begins.
+    pub delimiters: String,
+    /// `myorigin`: domain of addresses without one.
+    pub origin: Option<String>,
+    /// `mydestination`: domains whose users are also looked up without domain; the origin always is one.
+    pub local_domains: Vec<String>,
+    /// `propagate_unmatched_extensions`: an extension that the matching key did not have is put to the result.
+    pub propagate_extensions: bool,
+    /// Whether a result is looked up again.
+    pub recursive: bool,
+}
+
+/// One table row on the way from an address to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Name of the table.
+    pub table: String,
+    /// The key that hit.
+    pub key: String,
+    /// What the row says.
+    pub value: String,
+}
+
+/// A mapped address and the way to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapped {
+    /// The address, in external form.
+    pub address: String,
+    /// Table rows in order; never empty.
+    pub steps: Vec<Step>,
+}
+
+/// Map an address through a list of tables; none where no table has it, or it maps to itself.
+///
+/// A failure is an error of a table, a result that is no address, or rows that go in a circle: then it isn't known where the mail
+/// should go, and it is better to try again later than to guess (Postfix guesses: trap 10).
+pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapped>, Failure> {
+    if tables.is_empty() || address.is_empty() {
+        return Ok(None);
+    }
+    let mut mapped = Mapped { address: standard_form(address, rules.origin.as_deref()), steps: Vec::new() };
+    while let Some((next, step)) = once(&mapped.address, tables, rules)? {
+        if next.eq_ignore_ascii_case(&mapped.address) {
+            break;
+        }
+        if mapped.steps.len() == MOST_ROUNDS {
+            let keys: Vec<_> = mapped.steps.iter().map(|step| step.key.as_str()).collect();
+            return Err(Failure(format!("rows of the tables go in a circle: {}", keys.join(" -> "))));
+        }
+        mapped.address = next;
+        mapped.steps.push(step);
+        if !rules.recursive {
+            break;
+        }
+    }
+    Ok((!mapped.steps.is_empty()).then_some(mapped))
+}
+
+/// Which key hit decides what becomes of the extension.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Full,
+    /// Without the extension.
+    Bare,
+    Domain,
+}
+
+/// One round: the keys of 2.1, the meaning of the result of 2.3.
+fn once(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<(String, Step)>, Failure> {
+    let (local, domain) = split(address);
+    let internal = unquote(local);
+    let extension = split_extension(&internal, &rules.delimiters);
+    let (forms, keys) = keys(address, &internal, extension, domain, rules);
+    let Some(hit) = tables::lookup(tables, &keys)? else { return Ok(None) };
+    let form = forms.get(hit.key as usize).copied().unwrap_or(Form::Full);
+    let key = keys.into_iter().nth(hit.key as usize).map(|key| key.text).unwrap_or_default();
+    let table = tables.get(hit.table as usize).map(|table| table.name().to_owned()).unwrap_or_default();
+
+    let dropped = extension.filter(|_| form == Form::Bare);
+    let result = match hit.value.strip_prefix('@') {
+        // M1: another domain for the same user.
+        Some(new_domain) if !new_domain.contains(['@', ',', ' ']) => {
+            let user = dropped.map_or(internal.as_str(), |(user, _)| user);
+            format!("{}@{new_domain}", quote(user))
+        }
+        // M2, M4, M5: the first address of what the row says.
+        _ => {
+            let first = header::addresses(hit.value.as_bytes()).into_iter().next();
+            let first = first.ok_or_else(|| format!("table {table}: `{}` (key `{key}`) is no address", hit.value))?;
+            standard_form(&first.address, rules.origin.as_deref())
+        }
+    };
+    let result = match dropped {
+        Some((_, extension)) if rules.propagate_extensions => with_extension(&result, extension),
+        _ => result,
+    };
+    Ok(Some((result, Step { table, key, value: hit.value })))
+}
+
+/// 2.1: `user+ext@domain`, `user@domain`, then for local domains `user+ext` and `user`, then `@domain`.
+fn keys(
+    address: &str,
+    internal: &str,
+    extension: Option<(&str, &str)>,
+    domain: Option<&str>,
+    rules: &Rules,
+) -> (Vec<Form>, Vec<Key>) {
+    let mut forms = Vec::with_capacity(5);
+    let mut keys = Vec::with_capacity(5);
+    let mut add = |form, key| {
+        forms.push(form);
+        keys.push(key);
+    };
+    add(Form::Full, Key::whole(address));
+    let bare = extension.map(|(user, _)| quote(user));
+    if let (Some(bare), Some(domain)) = (&bare, domain) {
+        add(Form::Bare, Key::partial(format!("{bare}@{domain}")));
+    }
+    let is_local = |domain: &str| {
+        let same = |own: &String| own.eq_ignore_ascii_case(domain);
+        rules.origin.iter().chain(&rules.local_domains).any(same)
+    };
+    if let Some(domain) = domain {
+        if is_local(domain) {
+            add(Form::Full, Key::partial(quote(internal)));
+            if let Some(bare) = bare {
+                add(Form::Bare, Key::partial(bare));
+            }
+        }
+        add(Form::Domain, Key::partial(format!("@{domain}")));
+    }
+    (forms, keys)
+}
+
+/// M3: the extension goes before the last `@`.
+fn with_extension(address: &str, extension: &str) -> String {
+    let (local, domain) = split(address);
+    let local = quote(&format!("{}{extension}", unquote(local)));
+    domain.map_or_else(|| local.clone(), |domain| format!("{local}@{domain}"))
+}

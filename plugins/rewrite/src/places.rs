@@ -1,0 +1,92 @@
+//! The places of a message where addresses stand, and how a rewriting goes through all of them.
+
+use mailweir_sdk::{Failure, Field, Message, Outcome, ReversePath};
+use serde::Deserialize;
+
+use crate::header;
+
+/// Fields whose addresses are senders' (Postfix header_opts.c).
+pub const SENDER_FIELDS: [&str; 10] = [
+    "From",
+    "Sender",
+    "Reply-To",
+    "Return-Path",
+    "Errors-To",
+    "Return-Receipt-To",
+    "Disposition-Notification-To",
+    "Mail-Followup-To",
+    "Resent-From",
+    "Resent-Sender",
+];
+
+/// Fields whose addresses are recipients'. Resent-Reply-To is one of them, in Postfix as here.
+pub const RECIPIENT_FIELDS: [&str; 8] =
+    ["To", "Cc", "Bcc", "Apparently-To", "Resent-To", "Resent-Cc", "Resent-Bcc", "Resent-Reply-To"];
+
+/// A class of places; the names are those of Postfix's `*_classes` parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// MAIL FROM.
+    EnvelopeSender,
+    /// RCPT TO.
+    EnvelopeRecipient,
+    /// [`SENDER_FIELDS`].
+    HeaderSender,
+    /// [`RECIPIENT_FIELDS`].
+    HeaderRecipient,
+}
+
+/// An address that stands in the place of another, and why; the reason is made only where somebody wants it.
+pub struct Rewritten {
+    /// In external form.
+    pub address: String,
+    /// Which rule.
+    pub reason: Box<dyn FnOnce() -> String>,
+}
+
+/// Something that gives addresses another form.
+pub trait Rewrite {
+    /// The new form of an address in a place, or none to leave it as it is.
+    fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure>;
+}
+
+/// Take every address of envelope and header through a rewriting.
+///
+/// The null sender stays null. A field in which no address changes gets no edit, and so keeps every octet.
+pub fn rewrite_message(message: &Message, rewriting: &mut dyn Rewrite) -> Result<Outcome, Failure> {
+    let mut outcome = Outcome::next();
+    if let ReversePath::Address(sender) = message.sender()
+        && let Some(new) = rewriting.rewrite(Place::EnvelopeSender, &sender)?
+    {
+        outcome.set_sender(ReversePath::Address(new.address)).because(new.reason);
+    }
+    for (recipient, index) in message.recipients().iter().zip(0..) {
+        if let Some(new) = rewriting.rewrite(Place::EnvelopeRecipient, recipient)? {
+            outcome.replace_recipient(index, new.address).because(new.reason);
+        }
+    }
+    let names = [SENDER_FIELDS.as_slice(), RECIPIENT_FIELDS.as_slice()].concat();
+    for field in message.fields(&names) {
+        rewrite_field(&field, rewriting, &mut outcome)?;
+    }
+    Ok(outcome)
+}
+
+fn rewrite_field(field: &Field, rewriting: &mut dyn Rewrite, outcome: &mut Outcome) -> Result<(), Failure> {
+    let is_sender = SENDER_FIELDS.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
+    let place = if is_sender { Place::HeaderSender } else { Place::HeaderRecipient };
+    let (mut replacements, mut reasons) = (Vec::new(), Vec::new());
+    for old in header::addresses(&field.value) {
+        if let Some(new) = rewriting.rewrite(place, &old.address)? {
+            replacements.push((old, new.address));
+            reasons.push(new.reason);
+        }
+    }
+    if !replacements.is_empty() {
+        let value = header::splice(&field.value, &replacements);
+        let reasons = || reasons.into_iter().map(|reason| reason()).collect::<Vec<_>>().join("; ");
+        outcome.replace_field(field.index, value).because(reasons);
+    }
+    Ok(())
+}
