@@ -7,6 +7,7 @@ pub mod config;
 pub mod mail;
 pub mod pipeline;
 pub mod sandbox;
+pub mod server;
 pub mod smtp;
 pub mod spool;
 pub mod tables;

@@ -116,11 +116,10 @@ impl SessionStages {
         if matches!(phase, Phase::Helo | Phase::Mail) {
             self.transaction = Scope::default();
         }
-        let scopes = [&self.connection, &self.hello, &self.transaction];
-        if let Some(refusal) = scopes.iter().find_map(|scope| scope.refusal.as_ref()) {
+        if let Some(refusal) = self.refusal() {
             return if phase < Phase::Rcpt { Ok(()) } else { Err(refusal.clone()) };
         }
-        if scopes.iter().any(|scope| scope.gathered.discard.is_some())
+        if self.scopes().iter().any(|scope| scope.gathered.discard.is_some())
             || !self.stages.iter().any(|stage| stage.phases.contains(&phase))
         {
             return Ok(());
@@ -138,6 +137,15 @@ impl SessionStages {
             Err(refusal) => return Err(refusal),
         }
         Ok(())
+    }
+
+    /// The refusal that waits for RCPT.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.scopes().into_iter().find_map(|scope| scope.refusal.as_ref())
+    }
+
+    fn scopes(&self) -> [&Scope; 3] {
+        [&self.connection, &self.hello, &self.transaction]
     }
 
     /// What is to happen to the message of the current transaction.

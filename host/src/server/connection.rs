@@ -1,0 +1,252 @@
+//! Drives one session: octets from the socket into the protocol, replies back, nothing decided here.
+
+use std::{io, time::Duration};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+    time::timeout,
+};
+
+use super::decide::Desk;
+use crate::smtp::{Action, EnhancedCode, Reply, Session, Verb};
+
+/// Octets read at once while commands come in.
+const COMMAND_READ: usize = 4 << 10;
+/// Octets read at once while a message comes in.
+const DATA_READ: usize = 64 << 10;
+/// Octets of replies that are held back at most while a client pipelines.
+const HELD_BACK: usize = 4 << 10;
+/// How long the last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why a session ended before QUIT.
+#[derive(Debug, thiserror::Error)]
+enum SessionError {
+    /// The client is gone; a message that was coming in is gone with it.
+    #[error("lost connection")]
+    Lost,
+    /// It said or took nothing for too long: `421 4.4.2`.
+    #[error("timeout exceeded")]
+    Timeout,
+    /// We are going: `421 4.3.2`.
+    #[error("service shutting down")]
+    Shutdown,
+    /// The socket failed.
+    #[error("lost connection: {0}")]
+    Socket(io::Error),
+}
+
+/// One session and the stream it runs on.
+pub(super) struct Connection<S> {
+    stream: S,
+    input: BytesMut,
+    output: BytesMut,
+    session: Session,
+    desk: Desk,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
+    pub(super) fn new(stream: S, desk: Desk, shutdown: watch::Receiver<bool>) -> Self {
+        let session = Session::new(desk.shared.session.clone());
+        Self { stream, input: BytesMut::new(), output: BytesMut::new(), session, desk, shutdown }
+    }
+
+    /// From the greeting to the end.
+    pub(super) async fn run(mut self) {
+        let client = self.desk.client.peer;
+        tracing::debug!(%client, trusted = self.desk.client.trusted, "connect");
+        let Err(error) = self.serve().await else {
+            tracing::debug!(%client, "disconnect");
+            return;
+        };
+        let (after, octets) = (self.session.verb().map(Verb::name), self.session.receiving());
+        tracing::info!(%client, after, octets, "{error}");
+        let code = match error {
+            SessionError::Timeout => EnhancedCode(4, 4, 2),
+            SessionError::Shutdown => EnhancedCode(4, 3, 2),
+            SessionError::Lost | SessionError::Socket(_) => return,
+        };
+        let text = format!("{} Error: {error}", self.desk.shared.settings.hostname);
+        Reply::new(421, code, text).write(&mut self.output);
+        if timeout(LAST_WORDS, self.flush()).await.is_err() {
+            tracing::debug!(%client, "it doesn't listen to the last words");
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), SessionError> {
+        let welcome = self.desk.connect().await;
+        let mut action = self.session.greet(welcome);
+        loop {
+            action = match action {
+                Action::Read => {
+                    self.flush().await?;
+                    self.read().await?;
+                    self.step()
+                }
+                Action::Reply(reply) => {
+                    self.say(&reply).await?;
+                    self.step()
+                }
+                Action::Ask(question) => {
+                    let answer = self.desk.answer(&question, &self.session).await;
+                    self.session.answer(question, answer)
+                }
+                Action::Message(message) => {
+                    self.flush().await?;
+                    let extended = self.session.hello().is_some_and(|hello| hello.extended);
+                    let reply = self.desk.receive(message, extended).await;
+                    self.session.say(reply)
+                }
+                Action::Close(reply) => {
+                    self.say(&reply).await?;
+                    self.flush().await?;
+                    return self.stream.shutdown().await.map_err(SessionError::Socket);
+                }
+            };
+        }
+    }
+
+    /// The protocol's next move. What it refuses by itself is logged here; what others refuse, by them.
+    fn step(&mut self) -> Action {
+        let action = self.session.step(&mut self.input);
+        if let Action::Reply(reply) = &action
+            && reply.refuses()
+        {
+            let sender = self.session.transaction().map(|transaction| tracing::field::display(&transaction.sender));
+            let client = &self.desk.client;
+            let verb = self.session.verb().map(Verb::name);
+            tracing::info!(client = %client.peer.ip(), helo = client.helo, verb, sender, %reply, "refused");
+        }
+        action
+    }
+
+    /// Hold a reply back until the client waits for it (RFC 2920 3.2).
+    async fn say(&mut self, reply: &Reply) -> Result<(), SessionError> {
+        reply.write(&mut self.output);
+        if self.output.len() > HELD_BACK { self.flush().await } else { Ok(()) }
+    }
+
+    async fn flush(&mut self) -> Result<(), SessionError> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let idle = self.desk.shared.settings.idle_timeout;
+        let written = timeout(idle, self.stream.write_all_buf(&mut self.output)).await;
+        written.map_err(|_| SessionError::Timeout)?.map_err(SessionError::Socket)
+    }
+
+    /// Wait for more from the client. A shutdown interrupts that, but not a message that is coming in.
+    async fn read(&mut self) -> Result<(), SessionError> {
+        let receiving = self.session.receiving().is_some();
+        if !receiving && self.input.is_empty() && self.input.capacity() > COMMAND_READ {
+            // An idle session keeps no room for messages.
+            self.input = BytesMut::new();
+        }
+        self.input.reserve(if receiving { DATA_READ } else { COMMAND_READ });
+        let idle = self.desk.shared.settings.idle_timeout;
+        let octets = tokio::select! {
+            biased;
+            () = stopped(&mut self.shutdown), if !receiving => return Err(SessionError::Shutdown),
+            octets = timeout(idle, self.stream.read_buf(&mut self.input)) => octets,
+        };
+        match octets.map_err(|_| SessionError::Timeout)? {
+            Ok(0) => Err(SessionError::Lost),
+            Ok(_) => Ok(()),
+            Err(error) => Err(SessionError::Socket(error)),
+        }
+    }
+}
+
+/// Returns when the relay stops: when it is told to, or when nobody is left who could tell it.
+pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
+    shutdown.wait_for(|stop| *stop).await.ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::SocketAddr,
+        pin::Pin,
+        sync::Arc,
+        task::{Context, Poll},
+    };
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+    use crate::{
+        mail::Client,
+        server::{Settings, decide::Shared, id::IdSource},
+        smtp::SessionSettings,
+        spool::{NewMessage, Spool, SpoolFuture},
+    };
+
+    /// Gives one chunk to each read and keeps each write apart.
+    struct Chunks {
+        reads: Vec<&'static [u8]>,
+        writes: Vec<Vec<u8>>,
+    }
+
+    impl AsyncRead for Chunks {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            if !self.reads.is_empty() {
+                into.put_slice(self.reads.remove(0));
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Chunks {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+            self.writes.push(octets.to_vec());
+            Poll::Ready(Ok(octets.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    struct NoSpool;
+
+    impl Spool for NoSpool {
+        fn enqueue(&self, _: NewMessage) -> SpoolFuture<'_, ()> {
+            unreachable!("no message is sent")
+        }
+    }
+
+    /// The replies, one text for each write.
+    async fn writes(reads: Vec<&'static [u8]>) -> Vec<String> {
+        let settings = Settings::new("relay.example");
+        let session = SessionSettings { hostname: settings.hostname.clone(), size_limit: 1, recipient_limit: 1 };
+        let (session, spool, ids) = (Arc::new(session), Arc::new(NoSpool), IdSource::new());
+        let shared = Shared { settings, session, pipeline: Arc::default(), spool, ids };
+        let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
+        let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };
+        let (_shutdown, stop) = watch::channel(false);
+        let stream = Chunks { reads, writes: vec![] };
+        let mut connection = Connection::new(stream, Desk::new(Arc::new(shared), client), stop);
+        connection.serve().await.expect("QUIT");
+        connection.stream.writes.iter().map(|octets| String::from_utf8_lossy(octets).into_owned()).collect()
+    }
+
+    #[tokio::test]
+    async fn replies_wait_for_each_other_while_commands_are_there() {
+        let ok = "250 2.0.0 Ok\r\n";
+        let said = writes(vec![b"NOOP\r\nNOOP\r\nNO", b"OP\r\nQUIT\r\n"]).await;
+        assert_eq!(said, ["220 relay.example ESMTP Mailweir\r\n", &ok.repeat(2), &format!("{ok}221 2.0.0 Bye\r\n")]);
+    }
+
+    #[tokio::test]
+    async fn replies_do_not_wait_without_limit() {
+        let said = writes(vec![&[b'\n'; COMMAND_READ], b"QUIT\r\n"]).await;
+        assert!(said.iter().all(|octets| octets.len() < HELD_BACK + 512));
+    }
+}

@@ -1,0 +1,205 @@
+//! Binds the addresses, accepts connections, counts sessions, and waits for them at the end.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{
+    connection::{Connection, stopped},
+    decide::{Desk, Shared},
+    id::IdSource,
+    settings::Settings,
+};
+use crate::{
+    mail::Client,
+    pipeline::Pipeline,
+    smtp::{EnhancedCode, Reply, SessionSettings},
+    spool::Spool,
+};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 1024;
+/// How long to wait when there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is taken, isn't ours, or the port is a privileged one.
+    #[error("listener {listener}: can't listen on {address}: {source}")]
+    Listen {
+        /// NAME of `[listen.NAME]`.
+        listener: String,
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// A running server. Dropping it ends all sessions at once.
+pub struct Server {
+    addresses: Vec<(String, SocketAddr)>,
+    listeners: JoinSet<()>,
+}
+
+impl Server {
+    /// Bind all addresses, or none, and serve until `shutdown` becomes true.
+    pub async fn start(
+        settings: Settings,
+        pipeline: Arc<Pipeline>,
+        spool: Arc<dyn Spool>,
+        shutdown: watch::Receiver<bool>,
+    ) -> Result<Self, ServerError> {
+        let mut bound = vec![];
+        for (name, addresses) in &settings.listeners {
+            for &address in addresses {
+                let failed = |source| ServerError::Listen { listener: name.clone(), address, source };
+                let listener = bind(address).and_then(TcpListener::from_std).map_err(failed)?;
+                let address = listener.local_addr().map_err(failed)?;
+                tracing::info!(listener = name, %address, "listening");
+                bound.push((name.clone(), address, listener));
+            }
+        }
+        let session = Arc::new(SessionSettings {
+            hostname: settings.hostname.clone(),
+            size_limit: settings.size_limit,
+            recipient_limit: settings.recipient_limit,
+        });
+        let room = Arc::new(Semaphore::new(settings.max_sessions));
+        let shared = Arc::new(Shared { settings, session, pipeline, spool, ids: IdSource::new() });
+        let (mut addresses, mut listeners) = (vec![], JoinSet::new());
+        for (name, address, listener) in bound {
+            addresses.push((name, address));
+            let acceptor =
+                Acceptor { shared: Arc::clone(&shared), room: Arc::clone(&room), shutdown: shutdown.clone() };
+            listeners.spawn(acceptor.run(listener));
+        }
+        Ok(Self { addresses, listeners })
+    }
+
+    /// Where it listens, with the ports that the system chose: the listener's name and one address, for each address.
+    pub fn addresses(&self) -> &[(String, SocketAddr)] {
+        &self.addresses
+    }
+
+    /// Wait until the shutdown is complete: no session is left.
+    pub async fn finished(mut self) {
+        while self.listeners.join_next().await.is_some() {}
+    }
+}
+
+/// `[::]` stands for IPv6 only, so that it can stand beside `0.0.0.0` with the same port on every system.
+fn bind(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts on one address.
+struct Acceptor {
+    shared: Arc<Shared>,
+    room: Arc<Semaphore>,
+    shutdown: watch::Receiver<bool>,
+}
+
+impl Acceptor {
+    async fn run(mut self, listener: TcpListener) {
+        let mut sessions = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = stopped(&mut self.shutdown) => break,
+                Some(ended) = sessions.join_next() => report(ended),
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer, &mut sessions),
+                    Err(error) => {
+                        tracing::warn!("accept: {error}");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        let drained = async {
+            while let Some(ended) = sessions.join_next().await {
+                report(ended);
+            }
+        };
+        if timeout(self.shared.settings.drain_timeout, drained).await.is_err() {
+            tracing::warn!(sessions = sessions.len(), "sessions cut off at shutdown");
+            sessions.shutdown().await;
+        }
+    }
+
+    fn admit(&self, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+            tracing::warn!(client = %peer, limit = self.shared.settings.max_sessions, "too many sessions");
+            turn_away(stream, &self.shared.settings.hostname);
+            return;
+        };
+        // Replies are written in one piece; waiting for more to send would only delay them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(client = %peer, "set_nodelay: {error}");
+        }
+        let trusted = self.shared.settings.trusted.iter().any(|network| network.contains(peer.ip()));
+        let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted };
+        let desk = Desk::new(Arc::clone(&self.shared), client);
+        let connection = Connection::new(stream, desk, self.shutdown.clone());
+        sessions.spawn(async move {
+            connection.run().await;
+            drop(permit);
+        });
+    }
+}
+
+/// Say that there is no room, without waiting for a client that doesn't listen.
+fn turn_away(stream: TcpStream, hostname: &str) {
+    let mut words = BytesMut::new();
+    Reply::new(421, EnhancedCode(4, 3, 2), format!("{hostname} Error: too many connections")).write(&mut words);
+    let told = stream.into_std().and_then(|mut stream| io::Write::write_all(&mut stream, &words));
+    if let Err(error) = told {
+        tracing::debug!("421: {error}");
+    }
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!("a session panicked: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_families_may_have_one_port() {
+        let v4 = bind("0.0.0.0:0".parse().expect("an address")).expect("binds");
+        let port = v4.local_addr().expect("bound").port();
+        match bind(format!("[::]:{port}").parse().expect("an address")) {
+            Ok(_) => {}
+            Err(error) => assert_ne!(error.kind(), io::ErrorKind::AddrInUse, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The receiving side: from an accepted connection to a message that is safe in the spool.
+//!
+//! `listener` accepts, `connection` moves octets between socket and protocol ([`crate::smtp`]), `decide` answers what the
+//! protocol asks, `receive` takes care of a complete message. TLS and the PROXY protocol belong between listener and connection,
+//! which knows its stream only as something to read and write; what AUTH proves goes into the `Client` of `decide`.
+
+mod connection;
+mod decide;
+mod id;
+mod listener;
+mod receive;
+mod relay;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use listener::{Server, ServerError};
+pub use relay::{DomainList, DomainsError, RelayDomains};
+pub use settings::Settings;

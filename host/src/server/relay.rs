@@ -1,0 +1,113 @@
+//! Relay control: who may send where. A client that isn't trusted may send to our domains only, or we would be an open relay.
+
+use crate::{
+    mail::{Address, Client},
+    smtp::{EnhancedCode, Reply},
+};
+
+/// It is not known whether a domain is ours: `451 4.3.0`, never the same as "no".
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("relay domains: {0}")]
+pub struct DomainsError(pub String);
+
+/// The domains that we relay for (Postfix `relay_domains`).
+pub trait RelayDomains: Send + Sync {
+    /// Whether this domain is one of them.
+    fn contains(&self, domain: &str) -> Result<bool, DomainsError>;
+}
+
+/// A list of domains; each stands for itself and all its subdomains, without regard to case
+/// (Postfix `parent_domain_matches_subdomains`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainList(pub Vec<String>);
+
+impl RelayDomains for DomainList {
+    fn contains(&self, domain: &str) -> Result<bool, DomainsError> {
+        Ok(self.0.iter().any(|listed| {
+            let start = domain.len().checked_sub(listed.len());
+            match start.and_then(|start| domain.split_at_checked(start)) {
+                Some((parent, end)) => end.eq_ignore_ascii_case(listed) && (parent.is_empty() || parent.ends_with('.')),
+                None => false,
+            }
+        }))
+    }
+}
+
+/// Whether a recipient is one that we relay for. The bare `postmaster` (RFC 5321 4.5.1) always is.
+pub(super) fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<bool, Reply> {
+    let Some(domain) = original.domain() else { return Ok(true) };
+    domains.contains(domain).map_err(|error| {
+        tracing::error!(domain, "{error}");
+        Reply::new(451, EnhancedCode(4, 3, 0), format!("<{original}>: Temporary lookup failure"))
+    })
+}
+
+/// Refuse what would make us an open relay. A local part that names a further way (`user%elsewhere@ours`, also quoted) isn't
+/// ours to deliver, whatever its domain (POSTFIX `reject_unauth_destination`).
+pub(super) fn check(client: &Client, original: &Address, is_ours: bool) -> Result<(), Reply> {
+    let routed = original.local_part().contains(['@', '%', '!']);
+    if client.trusted || is_ours && !routed {
+        return Ok(());
+    }
+    Err(Reply::new(554, EnhancedCode(5, 7, 1), format!("<{original}>: Relay access denied")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subdomains_are_meant_and_lookalikes_not() {
+        let list = DomainList(vec!["example.com".to_owned(), "Other.example".to_owned()]);
+        for (domain, expected) in [
+            ("example.com", true),
+            ("EXAMPLE.com", true),
+            ("a.b.example.com", true),
+            ("other.example", true),
+            ("badexample.com", false),
+            ("com", false),
+            ("example.com.evil.example", false),
+            ("é.example", false),
+        ] {
+            assert_eq!(list.contains(domain).ok(), Some(expected), "{domain}");
+        }
+    }
+
+    #[test]
+    fn strangers_may_send_to_our_domains_only() {
+        let peer = "192.0.2.1:1000".parse().expect("an address");
+        let mut client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };
+        let list = DomainList(vec!["ours.example".to_owned()]);
+        let may = |client: &Client, text: &str| {
+            let address = Address::parse(text).expect("an address");
+            check(client, &address, is_ours(&list, &address).expect("no table")).is_ok()
+        };
+        for (address, expected) in [
+            ("a@ours.example", true),
+            ("postmaster", true),
+            ("a@elsewhere.example", false),
+            ("a@[192.0.2.1]", false),
+            // Trap 21.
+            ("a%elsewhere.example@ours.example", false),
+            ("elsewhere.example!a@ours.example", false),
+            ("\"a@elsewhere.example\"@ours.example", false),
+        ] {
+            assert_eq!(may(&client, address), expected, "{address}");
+        }
+        client.trusted = true;
+        assert!(may(&client, "a%b@elsewhere.example"));
+    }
+
+    #[test]
+    fn an_unknown_answer_defers() {
+        struct Broken;
+        impl RelayDomains for Broken {
+            fn contains(&self, _: &str) -> Result<bool, DomainsError> {
+                Err(DomainsError("no such file".to_owned()))
+            }
+        }
+        let address = Address::parse("a@b.example").expect("an address");
+        let reply = is_ours(&Broken, &address).expect_err("an error");
+        assert_eq!(reply.to_string(), "451 4.3.0 <a@b.example>: Temporary lookup failure");
+    }
+}

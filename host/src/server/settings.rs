@@ -1,0 +1,53 @@
+//! What the operator says about the receiving side.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use super::relay::{DomainList, RelayDomains};
+use crate::mail::Network;
+
+/// Settings of the server.
+#[derive(Clone)]
+pub struct Settings {
+    /// Our name in greetings, EHLO and Received fields, and the domain of the bare `postmaster`.
+    pub hostname: String,
+    /// Name and addresses of each listener; port 0 lets the system choose.
+    pub listeners: Vec<(String, Vec<SocketAddr>)>,
+    /// Clients that may send to any domain (Postfix `mynetworks`).
+    pub trusted: Vec<Network>,
+    /// Domains that any client may send to.
+    pub relay_domains: Arc<dyn RelayDomains>,
+    /// Largest message in octets.
+    pub size_limit: u64,
+    /// Most recipients of one transaction.
+    pub recipient_limit: usize,
+    /// Most Received fields, our own included (Postfix `hopcount_limit`).
+    pub hop_limit: usize,
+    /// How long a client may say nothing, or take nothing (RFC 5321 4.5.3.2.7).
+    pub idle_timeout: Duration,
+    /// How long sessions may go on with their message after the shutdown began.
+    pub drain_timeout: Duration,
+    /// Most sessions at a time, over all listeners.
+    pub max_sessions: usize,
+    /// Tell refusals at connect, helo and mail at RCPT (Postfix `smtpd_delay_reject`).
+    pub delay_reject: bool,
+}
+
+impl Settings {
+    /// A server that listens nowhere, trusts nobody and relays for no domain; the limits are Postfix's defaults, but for
+    /// 1,000 sessions.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            listeners: vec![],
+            trusted: vec![],
+            relay_domains: Arc::new(DomainList::default()),
+            size_limit: 10_240_000,
+            recipient_limit: 1000,
+            hop_limit: 50,
+            idle_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(30),
+            max_sessions: 1000,
+            delay_reject: true,
+        }
+    }
+}

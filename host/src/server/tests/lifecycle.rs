@@ -1,0 +1,121 @@
+//! Connections: pipelining, limits, timeouts, clients that vanish, shutdown.
+
+use super::*;
+
+#[tokio::test]
+async fn pipelined_commands_are_answered_in_order() {
+    let relay = Relay::start(Pipeline::default()).await;
+    let mut client = relay.connect().await;
+    let commands = "EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@elsewhere.example>\r\nRCPT TO:<a@ours.example>\r\nDATA\r\n";
+    client.send(commands).await;
+    assert!(client.reply().await.starts_with("250-relay.example|250-PIPELINING|"));
+    for reply in ["250 2.1.0 Ok", "554 5.7.1 <a@elsewhere.example>: Relay access denied", "250 2.1.5 Ok"] {
+        assert_eq!(client.reply().await, reply);
+    }
+    assert!(client.reply().await.starts_with("354"));
+    client.send("x\r\n.\r\nMAIL FROM:<>\r\nQUIT\r\n").await;
+    assert!(client.reply().await.starts_with("250 2.0.0 Ok: queued as "));
+    assert_eq!(client.reply().await, "250 2.1.0 Ok");
+    assert_eq!(client.reply().await, "221 2.0.0 Bye");
+    assert!(client.is_closed().await);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn more_sessions_than_allowed_are_turned_away() {
+    let settings = Settings { max_sessions: 1, ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let mut first = relay.connect().await;
+    let mut second = relay.connect_silently().await;
+    assert_eq!(second.reply().await, "421 4.3.2 relay.example Error: too many connections");
+    assert!(second.is_closed().await);
+    assert_eq!(first.say("QUIT").await, "221 2.0.0 Bye");
+    assert!(first.is_closed().await);
+    // The place is given back a moment after the connection is closed.
+    let mut third = relay.connect_silently().await;
+    while third.reply().await.starts_with("421") {
+        third = relay.connect_silently().await;
+    }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn silent_clients_are_told_and_left() {
+    let settings = Settings { idle_timeout: Duration::from_millis(50), ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let mut client = relay.connect().await;
+    assert_eq!(client.reply().await, "421 4.4.2 relay.example Error: timeout exceeded");
+    assert!(client.is_closed().await);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_takes_only_its_own_message_along() {
+    let relay = Relay::start(Pipeline::default()).await;
+    let (mut vanishing, mut other) = (relay.connect().await, relay.connect().await);
+    vanishing.begin().await;
+    vanishing.say("DATA").await;
+    vanishing.send("Subject: lost\r\n\r\n.").await;
+    drop(vanishing);
+    assert!(other.message("Subject: kept\r\n").await.starts_with("250"));
+    relay.shutdown.send(true).expect("it listens");
+    let Relay { server, spool, .. } = relay;
+    timeout(PATIENCE, server.finished()).await.expect("stops");
+    let messages = spool.messages.lock().expect("no panic");
+    assert_eq!(messages.len(), 1);
+    assert!(octets(&messages[0]).ends_with(b"Subject: kept\r\n"));
+}
+
+#[tokio::test]
+async fn shutdown_lets_a_message_come_in_and_sends_the_idle_away() {
+    let relay = Relay::start(Pipeline::default()).await;
+    let (mut idle, mut busy) = (relay.connect().await, relay.connect().await);
+    busy.begin().await;
+    busy.say("DATA").await;
+    busy.send("Subject: x\r\n").await;
+    relay.shutdown.send(true).expect("it listens");
+    let farewell = "421 4.3.2 relay.example Error: service shutting down";
+    assert_eq!(idle.reply().await, farewell);
+    assert!(idle.is_closed().await);
+    assert!(busy.say(".").await.starts_with("250 2.0.0 Ok: queued as "));
+    assert_eq!(busy.reply().await, farewell);
+    assert!(TcpStream::connect(relay.server.addresses()[0].1).await.is_err(), "nobody listens");
+    let spool = Arc::clone(&relay.spool);
+    timeout(PATIENCE, relay.server.finished()).await.expect("stops");
+    assert_eq!(spool.messages.lock().expect("no panic").len(), 1);
+}
+
+#[tokio::test]
+async fn shutdown_does_not_wait_for_ever() {
+    let settings = Settings { drain_timeout: Duration::from_millis(50), ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let mut client = relay.connect().await;
+    client.begin().await;
+    client.say("DATA").await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_named() {
+    let relay = Relay::start(Pipeline::default()).await;
+    let taken = relay.server.addresses()[0].1;
+    let settings = Settings { listeners: vec![("second".to_owned(), vec![taken])], ..settings() };
+    let (_shutdown, stop) = watch::channel(false);
+    let started = Server::start(settings, Arc::default(), Arc::new(MemorySpool::default()), stop).await;
+    let error = started.err().expect("taken").to_string();
+    assert!(error.starts_with(&format!("listener second: can't listen on {taken}: ")), "{error}");
+}
+
+#[tokio::test]
+async fn several_listeners_serve() {
+    let loopback = "127.0.0.1:0".parse().expect("an address");
+    let listeners = vec![("a".to_owned(), vec![loopback, loopback]), ("b".to_owned(), vec![loopback])];
+    let relay = Relay::with(Settings { listeners, ..settings() }, Pipeline::default(), MemorySpool::default()).await;
+    let names: Vec<&str> = relay.server.addresses().iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a", "a", "b"]);
+    for (_, address) in relay.server.addresses() {
+        let mut client = Client { stream: BufReader::new(TcpStream::connect(address).await.expect("connects")) };
+        assert!(client.reply().await.starts_with("220"));
+    }
+    relay.stop().await;
+}
