@@ -1,8 +1,20 @@
 //! Where a message lies between 250 and the last word about each of its recipients.
 
-use std::{future::Future, pin::Pin, time::SystemTime};
+mod memory;
+mod schema;
+mod sqlite;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod writer;
 
-use crate::mail::{Client, Envelope, Message};
+use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::SystemTime};
+
+use tokio::sync::Notify;
+
+use crate::mail::{Address, Client, Envelope, Message, ReversePath};
+
+pub use sqlite::SqliteSpool;
 
 /// A message that was accepted and has to be kept before the client hears 250.
 #[derive(Clone, Debug)]
@@ -21,16 +33,114 @@ pub struct NewMessage {
     pub hold: Option<String>,
 }
 
-/// The spool did not do what was asked. Before 250 it becomes `452 4.3.1`.
-#[derive(Debug, thiserror::Error)]
+/// A message that is due, lent to the one who delivers it. Ends with [`Spool::settle`]; a lease of a process that died is free again
+/// when the spool is opened.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// Number in the spool.
+    pub number: i64,
+    /// Queue id.
+    pub id: Arc<str>,
+    /// Where the message came from.
+    pub client: Arc<Client>,
+    /// Its reverse-path.
+    pub sender: ReversePath,
+    /// The recipients that are due; others of the message may wait or be done.
+    pub recipients: Vec<LeasedRecipient>,
+    /// The message.
+    pub message: Message,
+    /// When it came.
+    pub received: SystemTime,
+}
+
+/// One recipient of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedRecipient {
+    /// Place in the envelope at the time of receipt.
+    pub position: u32,
+    /// Where the message goes.
+    pub address: Address,
+    /// What the client gave with RCPT.
+    pub original: Address,
+    /// Attempts before this one.
+    pub attempts: u32,
+}
+
+/// What became of one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// Nothing more to do: delivered, or given up and reported.
+    Done,
+    /// Try again; the reply is for people.
+    Deferred {
+        /// Not before.
+        until: SystemTime,
+        /// What the next hop said.
+        reply: String,
+    },
+    /// Keep until somebody releases it.
+    Held {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The end of a lease.
+#[derive(Clone, Debug)]
+pub struct Settlement {
+    /// Number in the spool.
+    pub number: i64,
+    /// Position and fate of each recipient of the lease.
+    pub recipients: Vec<(u32, Disposition)>,
+    /// A report that has to be there as soon as the recipients it is about are gone.
+    pub report: Option<NewMessage>,
+}
+
+/// How many recipients are in the spool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting for their time.
+    pub waiting: u64,
+    /// Being delivered.
+    pub leased: u64,
+    /// Held.
+    pub held: u64,
+}
+
+/// The spool did not do what was asked, and nothing of it was done.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// The disk is full, the file is read-only, the database is broken.
-    #[error("spool {path}: {reason}")]
+    /// No room, no right to write, a broken database. Before 250 it becomes `452 4.3.1`.
+    #[error("spool {path}: {reason}", path = path.display())]
     Unusable {
         /// The database.
-        path: String,
+        path: PathBuf,
         /// What the system said.
         reason: String,
+    },
+    /// The folder can't be made or read: the relay does not start.
+    #[error("{path}: {error}", path = path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        error: Arc<io::Error>,
+    },
+    /// Another relay works on this spool: this one does not start.
+    #[error("{path}: another relay uses this state directory", path = path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The database is of a later version than this relay.
+    #[error("{path}: it was made by a newer version (layout {found}, this one knows {known})", path = path.display())]
+    TooNew {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
     },
 }
 
@@ -41,4 +151,19 @@ pub type SpoolFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SpoolError>>
 pub trait Spool: Send + Sync {
     /// Keep a message. When this returns, it is on disk: a crash can't lose it any more.
     fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()>;
+
+    /// Borrow up to `limit` messages that have recipients due at `now`, the longest due first.
+    fn lease_due(&self, now: SystemTime, limit: usize) -> SpoolFuture<'_, Vec<Leased>>;
+
+    /// Give a lease back, with what became of its recipients. A message without recipients is removed.
+    fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()>;
+
+    /// When the next recipient is due; none when nothing waits.
+    fn next_due(&self) -> SpoolFuture<'_, Option<SystemTime>>;
+
+    /// How much there is.
+    fn counts(&self) -> SpoolFuture<'_, Counts>;
+
+    /// Wakes when mail has arrived.
+    fn arrivals(&self) -> &Notify;
 }

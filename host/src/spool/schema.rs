@@ -1,0 +1,63 @@
+//! The tables of the database, and how an old one becomes a new one.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::SpoolError;
+
+/// Each step brings the database from the layout of its index to the next; `user_version` counts them.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE messages (
+        number         INTEGER PRIMARY KEY,
+        id             TEXT NOT NULL UNIQUE,
+        received       INTEGER NOT NULL,   -- milliseconds since 1970
+        sender         TEXT,               -- NULL is the null sender
+        client_peer    TEXT NOT NULL,
+        client_name    TEXT,
+        client_helo    TEXT,
+        client_tls     TEXT,
+        client_login   TEXT,
+        client_trusted INTEGER NOT NULL
+    ) STRICT;
+    -- Apart from the message's row, so that nothing else ever moves it.
+    CREATE TABLE contents (
+        message INTEGER PRIMARY KEY REFERENCES messages (number),
+        content BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE recipients (
+        message  INTEGER NOT NULL REFERENCES messages (number),
+        position INTEGER NOT NULL,
+        address  TEXT NOT NULL,
+        original TEXT NOT NULL,
+        state    INTEGER NOT NULL,         -- 0 waits, 1 leased, 2 held
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due      INTEGER NOT NULL,         -- milliseconds since 1970
+        note     TEXT,                     -- the last reply, or why it is held
+        PRIMARY KEY (message, position)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX recipients_due ON recipients (due) WHERE state = 0;
+"];
+
+/// Bring the database to this version's layout and make it safe: what is committed is on disk.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), SpoolError> {
+    let failed = |error: rusqlite::Error| SpoolError::Unusable { path: path.to_owned(), reason: error.to_string() };
+    connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
+    connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    // A checkpoint costs a second sync; with 16 MiB between them it does not show.
+    connection.pragma_update(None, "wal_autocheckpoint", 4096).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    let known = MIGRATIONS.len() as i64;
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    if found > known {
+        return Err(SpoolError::TooNew { path: path.to_owned(), found, known });
+    }
+    let transaction = connection.transaction().map_err(failed)?;
+    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "user_version", known).map_err(failed)?;
+    // Leases are this process's: whoever held one before is gone.
+    transaction.execute("UPDATE recipients SET state = 0 WHERE state = 1", []).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}

@@ -1,0 +1,209 @@
+//! The spool on a real disk: what is in it, what comes out, what a crash and a full disk do to it.
+
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+
+use super::*;
+use crate::mail::Recipient;
+
+fn address(text: &str) -> Address {
+    Address::parse(text).expect("an address")
+}
+
+fn message(id: &str, recipients: &[&str]) -> NewMessage {
+    let recipient = |text: &&str| Recipient { address: address(text), original: address("original@example.org") };
+    NewMessage {
+        id: id.to_owned(),
+        client: Client {
+            peer: "[2001:db8::1]:40000".parse().expect("an address"),
+            name: Some("client.example".to_owned()),
+            helo: Some("helo.example".to_owned()),
+            tls: None,
+            login: Some("joe".to_owned()),
+            trusted: true,
+        },
+        envelope: Envelope {
+            sender: ReversePath::Address(address("from@example.org")),
+            recipients: recipients.iter().map(recipient).collect(),
+        },
+        message: Message::parse(Bytes::from_static(b"Subject: \xff\r\n\r\nbody \0\r\n")),
+        received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        hold: None,
+    }
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn open(folder: &Path) -> SqliteSpool {
+    SqliteSpool::open(folder).expect("a spool")
+}
+
+/// As after a crash: a copy of the folder while the first spool is still open.
+fn crashed(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for file in fs::read_dir(folder).expect("a folder") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), copy.path().join(file.file_name())).expect("a copy");
+    }
+    copy
+}
+
+fn ids(leased: &[Leased]) -> Vec<&str> {
+    leased.iter().map(|one| &*one.id).collect()
+}
+
+#[tokio::test]
+async fn a_message_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let new = message("Q1", &["a@b.example", "c@d.example"]);
+    spool.enqueue(new.clone()).await.expect("kept");
+    let from_memory = spool.lease_due(now(), 10).await.expect("leased").remove(0);
+    let copy = crashed(folder.path());
+    let from_disk = open(copy.path()).lease_due(now(), 10).await.expect("leased").remove(0);
+    for leased in [from_memory, from_disk] {
+        assert_eq!((&*leased.id, &leased.sender, leased.received), ("Q1", &new.envelope.sender, new.received));
+        assert_eq!((&*leased.client, &leased.message), (&new.client, &new.message));
+        let recipients: Vec<_> = leased.recipients.iter().map(|one| (one.position, one.address.as_str())).collect();
+        assert_eq!(recipients, [(0, "a@b.example"), (1, "c@d.example")]);
+        assert_eq!(leased.recipients[0].original.as_str(), "original@example.org");
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_taken_once_and_is_free_again_after_a_crash() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
+    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q1"]);
+    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    let copy = crashed(folder.path());
+    assert_eq!(ids(&open(copy.path()).lease_due(now(), 10).await.expect("leased")), ["Q1"]);
+}
+
+#[tokio::test]
+async fn recipients_are_settled_one_by_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool.enqueue(message("Q1", &["a@b.example", "c@d.example", "e@f.example"])).await.expect("kept");
+    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let later = now() + Duration::from_secs(60);
+    let deferred = Disposition::Deferred { until: later, reply: "451 4.3.0 later".to_owned() };
+    let held = Disposition::Held { reason: "look at it".to_owned() };
+    let recipients = vec![(0, Disposition::Done), (1, deferred), (2, held)];
+    spool.settle(Settlement { number, recipients, report: None }).await.expect("settled");
+    assert_eq!(spool.counts().await.expect("counts"), Counts { waiting: 1, leased: 0, held: 1 });
+    assert_eq!(spool.next_due().await.expect("a time"), Some(later));
+    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    let again = spool.lease_due(later, 10).await.expect("leased").remove(0);
+    let recipients: Vec<_> = again.recipients.iter().map(|one| (one.position, one.attempts)).collect();
+    assert_eq!(recipients, [(1, 1)]);
+}
+
+#[tokio::test]
+async fn a_message_without_recipients_is_gone_and_its_report_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
+    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let report = Some(message("Q2", &["from@example.org"]));
+    let recipients = vec![(0, Disposition::Done)];
+    spool.settle(Settlement { number, recipients, report }).await.expect("settled");
+    drop(spool);
+    let database = Connection::open(folder.path().join("spool.db")).expect("a database");
+    let count = |table| database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+    assert_eq!((count("messages"), count("contents")), (Ok(1), Ok(1)));
+    assert_eq!(ids(&open(folder.path()).lease_due(now(), 10).await.expect("leased")), ["Q2"]);
+}
+
+#[tokio::test]
+async fn held_mail_is_not_due() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let hold = Some("suspicious".to_owned());
+    spool.enqueue(NewMessage { hold, ..message("Q1", &["a@b.example"]) }).await.expect("kept");
+    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    assert_eq!(spool.counts().await.expect("counts").held, 1);
+}
+
+#[tokio::test]
+async fn many_messages_share_a_commit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Arc::new(open(folder.path()));
+    let before = spool.commits();
+    let senders: Vec<_> = (0..500)
+        .map(|number| {
+            let spool = Arc::clone(&spool);
+            tokio::spawn(async move { spool.enqueue(message(&format!("Q{number}"), &["a@b.example"])).await })
+        })
+        .collect();
+    for sender in senders {
+        sender.await.expect("no panic").expect("kept");
+    }
+    let commits = spool.commits() - before;
+    assert!(commits < 250, "500 messages took {commits} commits");
+    assert_eq!(spool.counts().await.expect("counts").leased, 500);
+}
+
+#[tokio::test]
+async fn a_full_database_refuses_and_recovers() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool
+        .writer
+        .run(|connection| connection.pragma_update(None, "max_page_count", 20))
+        .await
+        .expect("a small database");
+    let large = || {
+        let text = [b"Subject: x\r\n\r\n", "x".repeat(200_000).as_bytes()].concat();
+        NewMessage { message: Message::parse(Bytes::from(text)), ..message("Q1", &["a@b.example"]) }
+    };
+    let error = spool.enqueue(large()).await.expect_err("there is no room");
+    assert!(error.to_string().contains("full"), "{error}");
+    spool.enqueue(message("Q2", &["a@b.example"])).await.expect("a small one fits");
+    spool.writer.run(|connection| connection.pragma_update(None, "max_page_count", 10_000)).await.expect("room");
+    spool.enqueue(large()).await.expect("kept");
+    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q2", "Q1"]);
+}
+
+#[tokio::test]
+async fn a_duplicate_spoils_only_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let (one, same, other) = tokio::join!(
+        spool.enqueue(message("Q1", &["a@b.example"])),
+        spool.enqueue(message("Q1", &["a@b.example"])),
+        spool.enqueue(message("Q2", &["a@b.example"]))
+    );
+    assert_eq!((one.is_ok(), same.is_ok(), other.is_ok()), (true, false, true));
+}
+
+#[test]
+fn a_second_relay_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _spool = open(folder.path());
+    assert!(matches!(SqliteSpool::open(folder.path()), Err(SpoolError::Locked { .. })));
+}
+
+#[test]
+fn a_newer_database_and_a_broken_one_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    drop(open(folder.path()));
+    let database = Connection::open(folder.path().join("spool.db")).expect("a database");
+    database.pragma_update(None, "user_version", 99).expect("written");
+    drop(database);
+    assert!(matches!(SqliteSpool::open(folder.path()), Err(SpoolError::TooNew { found: 99, .. })));
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("spool.db"), "this is no database, and long enough to be read as one")
+        .expect("written");
+    assert!(matches!(SqliteSpool::open(folder.path()), Err(SpoolError::Unusable { .. })));
+}
