@@ -21,6 +21,8 @@ pub struct Ended {
     pub mail: Arc<Mail>,
     /// `Next` and `Accept` both mean: go on with it.
     pub verdict: Verdict,
+    /// The stage that had the last word; none after `Next`.
+    pub stage: Option<Arc<str>>,
 }
 
 /// What one stage did, for those who want to see it.
@@ -104,19 +106,19 @@ pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Se
                     StageResult::Ran { verdict: &verdict, reason: reason.as_deref(), edits: &edits, notes: &notes };
                 report(&mail, result, observer);
                 if verdict != Verdict::Next {
-                    return Ended { mail, verdict };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)) };
                 }
             }
             Err(error) => {
                 report(&mail, StageResult::Failed(&error, stage.on_error), observer);
                 tell(stage, &mail.id, &error);
                 if let Some(verdict) = verdict_on_error(&stage.name, stage.on_error) {
-                    return Ended { mail, verdict };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)) };
                 }
             }
         }
     }
-    Ended { mail, verdict: Verdict::Next }
+    Ended { mail, verdict: Verdict::Next, stage: None }
 }
 
 /// Apply an answer's edits, unless the message goes no further.

@@ -157,6 +157,14 @@ async fn an_observer_sees_all() {
     assert_eq!(*seen.0.lock().expect("not poisoned"), expected);
 }
 
+#[tokio::test]
+async fn the_stage_with_the_last_word_is_named() {
+    let last_word = async |stages: &[Stage]| run(stages, mail(), &mut ()).await.stage;
+    assert_eq!(last_word(&[adding("X-A"), answering(Verdict::Accept)]).await.as_deref(), Some("answering"));
+    assert_eq!(last_word(&[failing(OnError::Defer), adding("X-A")]).await.as_deref(), Some("broken"));
+    assert_eq!(last_word(&[failing(OnError::Skip), adding("X-A")]).await, None);
+}
+
 #[test]
 fn a_condition_tells_which_part_is_not_met() {
     let regex = |text: &str| Some(Regex::new(text).expect("a regex"));
