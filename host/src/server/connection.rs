@@ -179,9 +179,8 @@ mod tests {
     use super::*;
     use crate::{
         mail::Client,
-        server::{Settings, decide::Shared, id::IdSource},
+        server::{Settings, decide::Shared, id::IdSource, tests::MemorySpool},
         smtp::SessionSettings,
-        spool::{NewMessage, Spool, SpoolFuture},
     };
 
     /// Gives one chunk to each read and keeps each write apart.
@@ -214,19 +213,11 @@ mod tests {
         }
     }
 
-    struct NoSpool;
-
-    impl Spool for NoSpool {
-        fn enqueue(&self, _: NewMessage) -> SpoolFuture<'_, ()> {
-            unreachable!("no message is sent")
-        }
-    }
-
     /// The replies, one text for each write.
     async fn writes(reads: Vec<&'static [u8]>) -> Vec<String> {
         let settings = Settings::new("relay.example");
         let session = SessionSettings { hostname: settings.hostname.clone(), size_limit: 1, recipient_limit: 1 };
-        let (session, spool, ids) = (Arc::new(session), Arc::new(NoSpool), IdSource::new());
+        let (session, spool, ids) = (Arc::new(session), Arc::new(MemorySpool::default()), IdSource::new());
         let shared = Shared { settings, session, pipeline: Arc::default(), spool, ids };
         let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
         let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };

@@ -6,13 +6,13 @@ mod messages;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
-    sync::watch,
+    sync::{Notify, watch},
     time::timeout,
 };
 
@@ -24,7 +24,7 @@ use crate::{
         Pipeline, SessionStage, Stage, Verdict,
     },
     smtp::{EnhancedCode, Reply},
-    spool::{NewMessage, Spool, SpoolError, SpoolFuture},
+    spool::{Counts, Leased, NewMessage, Settlement, Spool, SpoolError, SpoolFuture},
 };
 
 /// Far more than anything here takes.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keeps messages in memory, or has no room.
 #[derive(Default)]
-struct MemorySpool {
+pub(super) struct MemorySpool {
     messages: Mutex<Vec<NewMessage>>,
     full: bool,
 }
@@ -41,12 +41,31 @@ impl Spool for MemorySpool {
     fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()> {
         Box::pin(async move {
             if self.full {
-                let (path, reason) = ("queue.db".to_owned(), "No space left on device".to_owned());
-                return Err(SpoolError::Unusable { path, reason });
+                return Err(SpoolError::Unusable { path: "queue.db".into(), reason: "disk full".to_owned() });
             }
             self.messages.lock().expect("no panic").push(message);
             Ok(())
         })
+    }
+
+    fn lease_due(&self, _: SystemTime, _: usize) -> SpoolFuture<'_, Vec<Leased>> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn settle(&self, _: Settlement) -> SpoolFuture<'_, ()> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn next_due(&self) -> SpoolFuture<'_, Option<SystemTime>> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn counts(&self) -> SpoolFuture<'_, Counts> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn arrivals(&self) -> &Notify {
+        unreachable!("the server only enqueues")
     }
 }
 
