@@ -19,7 +19,7 @@ pub use sqlite::SqliteSpool;
 /// A message that was accepted and has to be kept before the client hears 250.
 #[derive(Clone, Debug)]
 pub struct NewMessage {
-    /// Queue id, chosen at the beginning of DATA.
+    /// Queue id, chosen when the message was complete.
     pub id: String,
     /// Where it came from.
     pub client: Client,
