@@ -4,6 +4,7 @@
 //! gets its 250, and leaves through [`delivery`]. `host/README.md` has the picture and the rules of who may import whom.
 
 pub mod config;
+pub mod delivery;
 pub mod mail;
 pub mod pipeline;
 pub mod sandbox;

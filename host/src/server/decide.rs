@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{id::IdSource, relay, settings::Settings};
+use super::{relay, settings::Settings};
 use crate::{
     mail::{Address, Client, Recipient},
     pipeline::{Facts, Phase, Pipeline, Refusal, SessionStages},

@@ -19,14 +19,13 @@ use tokio::{
 use super::{
     connection::{Connection, stopped},
     decide::{Desk, Shared},
-    id::IdSource,
     settings::Settings,
 };
 use crate::{
     mail::Client,
     pipeline::Pipeline,
     smtp::{EnhancedCode, Reply, SessionSettings},
-    spool::Spool,
+    spool::{IdSource, Spool},
 };
 
 /// Connections that may wait to be accepted.

@@ -6,7 +6,6 @@
 
 mod connection;
 mod decide;
-mod id;
 mod listener;
 mod receive;
 mod relay;

@@ -1,5 +1,6 @@
 //! Where a message lies between 250 and the last word about each of its recipients.
 
+mod id;
 mod memory;
 mod schema;
 mod sqlite;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::mail::{Address, Client, Envelope, Message, ReversePath};
 
+pub use id::IdSource;
 pub use sqlite::SqliteSpool;
 
 /// A message that was accepted and has to be kept before the client hears 250.
@@ -157,9 +159,6 @@ pub trait Spool: Send + Sync {
 
     /// Give a lease back, with what became of its recipients. A message without recipients is removed.
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()>;
-
-    /// When the next recipient is due; none when nothing waits.
-    fn next_due(&self) -> SpoolFuture<'_, Option<SystemTime>>;
 
     /// How much there is.
     fn counts(&self) -> SpoolFuture<'_, Counts>;

@@ -3,8 +3,8 @@
 use std::{
     fs::{self, File, TryLockError},
     path::Path,
-    sync::Arc,
-    time::SystemTime,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rusqlite::Connection;
@@ -15,11 +15,16 @@ use super::{
     statements, writer::Writer,
 };
 
+/// Due mail waits at most this much longer because other mail passes through memory.
+const LONGEST_UNASKED: Duration = Duration::from_secs(1);
+
 /// Messages on disk in `STATE/spool.db`; one process at a time.
 pub struct SqliteSpool {
     pub(super) writer: Writer,
     fresh: Arc<Fresh>,
     arrivals: Notify,
+    /// When the disk was asked for due mail, and whether it may have more of it.
+    disk: Mutex<(Instant, bool)>,
     /// Held as long as the spool is open.
     _lock: File,
 }
@@ -41,7 +46,13 @@ impl SqliteSpool {
             opened.map_err(|error| SpoolError::Unusable { path: path.clone(), reason: error.to_string() })?;
         schema::prepare(&mut connection, &path)?;
         let writer = Writer::start(connection, path).map_err(in_folder)?;
-        Ok(Self { writer, fresh: Arc::default(), arrivals: Notify::new(), _lock: lock })
+        Ok(Self {
+            writer,
+            fresh: Arc::default(),
+            arrivals: Notify::new(),
+            disk: Mutex::new((Instant::now(), true)),
+            _lock: lock,
+        })
     }
 
     /// Transactions so far: how well they are grouped.
@@ -57,7 +68,7 @@ impl SqliteSpool {
         let inserted = self.writer.run(move |connection| statements::insert(connection, &kept, in_memory)).await;
         match inserted {
             Ok(number) if in_memory => self.fresh.put(fresh(number, message)),
-            Ok(_) => {}
+            Ok(_) => self.disk().1 = true,
             Err(error) => {
                 if in_memory {
                     self.fresh.release(size);
@@ -72,10 +83,22 @@ impl SqliteSpool {
     async fn due(&self, now: SystemTime, limit: usize) -> Result<Vec<Leased>, SpoolError> {
         let mut leased = self.fresh.take(limit);
         let missing = limit - leased.len();
-        if missing > 0 {
-            leased.extend(self.writer.run(move |connection| statements::lease(connection, now, missing)).await?);
+        if missing > 0 && (leased.is_empty() || self.disk_is_worth_asking()) {
+            let from_disk = self.writer.run(move |connection| statements::lease(connection, now, missing)).await?;
+            *self.disk() = (Instant::now(), from_disk.len() == missing);
+            leased.extend(from_disk);
         }
         Ok(leased)
+    }
+
+    /// While mail passes through memory, the disk is asked only when it had more, or not lately: each question costs a transaction.
+    fn disk_is_worth_asking(&self) -> bool {
+        let (asked, more) = *self.disk();
+        more || asked.elapsed() > LONGEST_UNASKED
+    }
+
+    fn disk(&self) -> MutexGuard<'_, (Instant, bool)> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn end(&self, settlement: Settlement) -> Result<(), SpoolError> {
@@ -86,6 +109,7 @@ impl SqliteSpool {
         };
         self.writer.run(end).await?;
         if reported {
+            self.disk().1 = true;
             self.arrivals.notify_one();
         }
         Ok(())
@@ -123,10 +147,6 @@ impl Spool for SqliteSpool {
 
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()> {
         Box::pin(self.end(settlement))
-    }
-
-    fn next_due(&self) -> SpoolFuture<'_, Option<SystemTime>> {
-        Box::pin(self.writer.run(statements::next_due))
     }
 
     fn counts(&self) -> SpoolFuture<'_, Counts> {

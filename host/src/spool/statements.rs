@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::{Counts, Disposition, Leased, LeasedRecipient, NewMessage, Settlement};
 use crate::mail::{Address, Client, Message, ReversePath};
@@ -149,15 +149,6 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result
         connection.prepare_cached("DELETE FROM messages WHERE number = ?")?.execute([number])?;
     }
     Ok(())
-}
-
-/// When the next recipient is due.
-pub(super) fn next_due(connection: &Connection) -> Result<Option<SystemTime>> {
-    let due = connection
-        .prepare_cached("SELECT due FROM recipients WHERE state = 0 ORDER BY due LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
-    Ok(due.map(time))
 }
 
 /// Recipients by state.

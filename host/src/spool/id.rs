@@ -22,19 +22,25 @@ const PROCESS_DIGITS: u32 = 2;
 
 /// Makes queue ids.
 #[derive(Debug)]
-pub(super) struct IdSource {
+pub struct IdSource {
     last: AtomicU64,
     process: u64,
 }
 
+impl Default for IdSource {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl IdSource {
     /// For this run of the process.
-    pub(super) fn new() -> Self {
+    pub fn new() -> Self {
         Self { last: AtomicU64::new(0), process: RandomState::new().build_hasher().finish() }
     }
 
     /// A new id, later than all before.
-    pub(super) fn next(&self) -> String {
+    pub fn next(&self) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.at(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))
     }

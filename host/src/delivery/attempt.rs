@@ -1,0 +1,173 @@
+//! One attempt at one message: which next hops, the `[[delivery]]` stages, the transaction, and what follows from it.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use super::{
+    Settings, bounce,
+    client::{ClientError, Copy, Pool, send},
+    outcome::Outcome,
+    route::{NextHop, next_hop},
+};
+use crate::{
+    mail::{Envelope, Recipient, ReversePath},
+    pipeline::{self, Mail, Stage, Verdict},
+    smtp::{EnhancedCode, Reply},
+    spool::{Disposition, IdSource, Leased, LeasedRecipient, Settlement},
+};
+
+/// Makes attempts. Shared by all that are under way.
+pub(super) struct Courier {
+    settings: Settings,
+    stages: Arc<[Stage]>,
+    pool: Pool,
+    ids: IdSource,
+}
+
+/// Recipients of a message that share a next hop.
+struct Group<'a> {
+    next_hop: Option<&'a NextHop>,
+    recipients: Vec<&'a LeasedRecipient>,
+}
+
+impl Courier {
+    pub(super) fn new(settings: Settings, stages: Arc<[Stage]>) -> Self {
+        Self { settings, stages, pool: Pool::default(), ids: IdSource::new() }
+    }
+
+    /// Say goodbye to next hops that are not needed now.
+    pub(super) async fn close_idle(&self) {
+        self.pool.close_idle().await;
+    }
+
+    /// Try to deliver a message to the recipients that are due.
+    pub(super) async fn attempt(&self, leased: Leased) -> Settlement {
+        let mut settlement = Settlement { number: leased.number, recipients: Vec::new(), report: None };
+        let mut failed = Vec::new();
+        for group in self.groups(&leased) {
+            let outcomes = self.attempt_group(&leased, &group).await;
+            for (recipient, outcome) in group.recipients.iter().zip(outcomes) {
+                let outcome = self.give_up_if_old(&leased, recipient, outcome);
+                tell(&leased, recipient, group.next_hop, &outcome);
+                if let Outcome::Failed(reply) = &outcome {
+                    failed.push(((*recipient).clone(), reply.clone()));
+                }
+                settlement.recipients.push((recipient.position, self.disposition(&leased, recipient, outcome)));
+            }
+        }
+        // A message with a null sender has nobody to report to; `disposition` keeps its recipients.
+        if let (ReversePath::Address(sender), false) = (&leased.sender, failed.is_empty()) {
+            settlement.report =
+                Some(bounce::report(&self.settings.hostname, self.ids.next(), sender, &leased, &failed));
+        }
+        settlement
+    }
+
+    fn groups<'a>(&'a self, leased: &'a Leased) -> Vec<Group<'a>> {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for recipient in &leased.recipients {
+            let next_hop = next_hop(&self.settings.routes, &recipient.address);
+            match groups.iter_mut().find(|group| group.next_hop == next_hop) {
+                Some(group) => group.recipients.push(recipient),
+                None => groups.push(Group { next_hop, recipients: vec![recipient] }),
+            }
+        }
+        groups
+    }
+
+    /// One outcome for each recipient of the group, in order.
+    async fn attempt_group(&self, leased: &Leased, group: &Group<'_>) -> Vec<Outcome> {
+        let all = |outcome: Outcome| vec![outcome; group.recipients.len()];
+        let Some(next_hop) = group.next_hop else {
+            return all(Outcome::Failed(Reply::new(550, EnhancedCode(5, 4, 4), "no route for this domain")));
+        };
+        let mail = match self.filtered(leased, group).await {
+            Ok(mail) => mail,
+            Err(outcome) => return all(outcome),
+        };
+        let recipients: Vec<_> = mail.envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect();
+        let copy = Copy { sender: &mail.envelope.sender, recipients: &recipients, message: &mail.message };
+        match send(&copy, next_hop, &self.pool, &self.settings).await {
+            Ok(outcomes) => outcomes,
+            Err(error @ ClientError::Connect(..)) => all(Outcome::trouble(1, error.to_string())),
+            Err(error) => all(Outcome::trouble(2, error.to_string())),
+        }
+    }
+
+    /// The copy as the `[[delivery]]` stages leave it, or what they want instead of a delivery.
+    async fn filtered(&self, leased: &Leased, group: &Group<'_>) -> Result<Arc<Mail>, Outcome> {
+        let recipient =
+            |one: &&LeasedRecipient| Recipient { address: one.address.clone(), original: one.original.clone() };
+        let recipients = group.recipients.iter().map(recipient).collect();
+        let mail = Mail {
+            id: Arc::clone(&leased.id),
+            client: Arc::clone(&leased.client),
+            envelope: Envelope { sender: leased.sender.clone(), recipients },
+            message: leased.message.clone(),
+            explain: false,
+        };
+        let ended = pipeline::run(&self.stages, mail, &mut ()).await;
+        match ended.verdict {
+            Verdict::Next | Verdict::Accept if ended.mail.envelope.recipients.len() == group.recipients.len() => {
+                Ok(ended.mail)
+            }
+            Verdict::Next | Verdict::Accept => {
+                tracing::warn!(
+                    id = &*leased.id,
+                    "a [[delivery]] filter added or removed recipients; that is for [[message]]"
+                );
+                let text = "a [[delivery]] filter changed the number of recipients";
+                Err(Outcome::Deferred(Reply::new(451, EnhancedCode(4, 3, 0), text)))
+            }
+            Verdict::Defer(reply) => Err(Outcome::Deferred(reply)),
+            Verdict::Reject(reply) => Err(Outcome::Failed(reply)),
+            Verdict::Hold(reason) => Err(Outcome::Held(reason)),
+            Verdict::Discard(reason) => Err(Outcome::Discarded(reason)),
+        }
+    }
+
+    /// A recipient that can't be tried again in time has failed.
+    fn give_up_if_old(&self, leased: &Leased, recipient: &LeasedRecipient, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Deferred(reply) if self.next_try(leased, recipient).is_none() => Outcome::Failed(reply),
+            outcome => outcome,
+        }
+    }
+
+    fn next_try(&self, leased: &Leased, recipient: &LeasedRecipient) -> Option<SystemTime> {
+        self.settings.retry.next(&leased.id, recipient.attempts, leased.received, SystemTime::now())
+    }
+
+    fn disposition(&self, leased: &Leased, recipient: &LeasedRecipient, outcome: Outcome) -> Disposition {
+        match outcome {
+            Outcome::Delivered(_) | Outcome::Discarded(_) => Disposition::Done,
+            Outcome::Deferred(reply) => {
+                let until = self.next_try(leased, recipient).unwrap_or_else(SystemTime::now);
+                Disposition::Deferred { until, reply: reply.to_string() }
+            }
+            Outcome::Failed(reply) if leased.sender == ReversePath::Null => {
+                Disposition::Held { reason: format!("undeliverable bounce: {reply}") }
+            }
+            Outcome::Failed(_) => Disposition::Done,
+            Outcome::Held(reason) => Disposition::Held { reason },
+        }
+    }
+}
+
+/// One line for each recipient and attempt.
+fn tell(leased: &Leased, recipient: &LeasedRecipient, next_hop: Option<&NextHop>, outcome: &Outcome) {
+    let id = &*leased.id;
+    let to = recipient.address.as_str();
+    let relay = next_hop.map_or_else(|| "none".to_owned(), ToString::to_string);
+    let age: Duration = SystemTime::now().duration_since(leased.received).unwrap_or_default();
+    let delay = format!("{:.2}", age.as_secs_f64());
+    match outcome {
+        Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
+        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
+        Outcome::Failed(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),
+        Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
+        Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+    }
+}

@@ -1,0 +1,49 @@
+//! Delivery: what is due in the spool goes out to its next hops, and what becomes of it goes back into the spool.
+
+mod attempt;
+mod bounce;
+mod client;
+mod outcome;
+mod queue;
+mod retry;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use queue::Delivery;
+pub use retry::RetrySchedule;
+pub use route::{NextHop, Route};
+
+/// What the operator decides about delivery.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Our name in EHLO and in reports.
+    pub hostname: String,
+    /// Where mail goes, in order; the first that fits a recipient's domain counts.
+    pub routes: Vec<Route>,
+    /// When to try again, and when to give up.
+    pub retry: RetrySchedule,
+    /// Messages that are being delivered at the same time.
+    pub concurrency: usize,
+    /// How long to wait for a next hop.
+    pub timeouts: Timeouts,
+}
+
+/// How long to wait for a next hop, phase by phase; the defaults are those of RFC 5321 4.5.3.2.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// Until the connection is there. Default 30 s (Postfix smtp_connect_timeout).
+    pub connect: Duration,
+    /// For the greeting and for the reply to each command. Default 5 min.
+    pub command: Duration,
+    /// For the reply to the end of the data. Default 10 min.
+    pub data: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(30), command: Duration::from_secs(300), data: Duration::from_secs(600) }
+    }
+}

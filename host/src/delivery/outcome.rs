@@ -1,0 +1,35 @@
+//! What a next hop's answer means for a recipient.
+
+use crate::smtp::{EnhancedCode, Reply};
+
+/// What became of one recipient at one attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// 2xx after the end of the data.
+    Delivered(Reply),
+    /// 4xx, or trouble with the connection: try again.
+    Deferred(Reply),
+    /// 5xx: report to the sender.
+    Failed(Reply),
+    /// A `[[delivery]]` filter wants it kept.
+    Held(String),
+    /// A `[[delivery]]` filter wants it gone.
+    Discarded(String),
+}
+
+impl Outcome {
+    /// The meaning of a reply. 552 after RCPT means too many recipients (RFC 5321 4.5.3.1.10), which another attempt may cure.
+    pub(super) fn of(reply: Reply, at_rcpt: bool) -> Self {
+        match reply.code {
+            200..=299 => Self::Delivered(reply),
+            552 if at_rcpt => Self::Deferred(reply),
+            500..=599 => Self::Failed(reply),
+            _ => Self::Deferred(reply),
+        }
+    }
+
+    /// Trouble that is ours or the network's: 4.4.1 no answer, 4.4.2 bad connection (RFC 3463 3.5).
+    pub(super) fn trouble(detail: u16, what: impl Into<String>) -> Self {
+        Self::Deferred(Reply::new(451, EnhancedCode(4, 4, detail), what))
+    }
+}
