@@ -7,8 +7,6 @@ mod outcome;
 mod queue;
 mod retry;
 mod route;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 

@@ -179,8 +179,9 @@ mod tests {
     use super::*;
     use crate::{
         mail::Client,
-        server::{Settings, decide::Shared, id::IdSource, tests::MemorySpool},
+        server::{Settings, decide::Shared, tests::MemorySpool},
         smtp::SessionSettings,
+        spool::IdSource,
     };
 
     /// Gives one chunk to each read and keeps each write apart.

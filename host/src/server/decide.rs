@@ -7,7 +7,7 @@ use crate::{
     mail::{Address, Client, Recipient},
     pipeline::{Facts, Phase, Pipeline, Refusal, SessionStages},
     smtp::{Hello, Question, Reply, Session, SessionSettings, Transaction},
-    spool::Spool,
+    spool::{IdSource, Spool},
 };
 
 /// What all connections share.

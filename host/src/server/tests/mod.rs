@@ -56,10 +56,6 @@ impl Spool for MemorySpool {
         unreachable!("the server only enqueues")
     }
 
-    fn next_due(&self) -> SpoolFuture<'_, Option<SystemTime>> {
-        unreachable!("the server only enqueues")
-    }
-
     fn counts(&self) -> SpoolFuture<'_, Counts> {
         unreachable!("the server only enqueues")
     }
