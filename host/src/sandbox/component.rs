@@ -1,8 +1,10 @@
 //! What kind of thing a plugin's octets are, and how they become a component.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use wit_component::ComponentEncoder;
+use wasmtime::{Engine, Module};
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
+use wit_parser::{Resolve, SourceMap};
 
 use super::load::LoadError;
 
@@ -11,20 +13,67 @@ const MAGIC: &[u8] = b"\0asm";
 const MODULE: &[u8] = &[1, 0, 0, 0];
 const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
 
-/// The component that `wasm` is, or that it becomes: a core module that carries its WIT in a custom section is wrapped.
-pub(super) fn from_bytes(wasm: &[u8]) -> Result<Cow<'_, [u8]>, LoadError> {
+/// The contract, for modules that don't carry it.
+const CONTRACT: [(&str, &str); 3] = [
+    ("filter.wit", include_str!("../../../wit/filter.wit")),
+    ("imports.wit", include_str!("../../../wit/imports.wit")),
+    ("types.wit", include_str!("../../../wit/types.wit")),
+];
+const BOTH: &str = "package mailweir:host; world filter {
+    include mailweir:filter/message-filter@0.1.0;
+    include mailweir:filter/session-filter@0.1.0;
+}";
+/// What such a module may be; the first that it has all exports for.
+const WORLDS: [&str; 3] =
+    ["mailweir:host/filter", "mailweir:filter/message-filter@0.1.0", "mailweir:filter/session-filter@0.1.0"];
+
+/// The component that `wasm` is, or that it becomes. A core module is wrapped: by the WIT that it carries in a custom section,
+/// as those do that wit-bindgen helped to write, or else by our own, if it exports functions with the right names.
+pub(super) fn from_bytes<'a>(engine: &Engine, wasm: &'a [u8]) -> Result<Cow<'a, [u8]>, LoadError> {
     if !wasm.starts_with(MAGIC) {
         return Err(LoadError::NotWasm);
     }
     match wasm.get(MAGIC.len()..MAGIC.len() + MODULE.len()) {
         Some(COMPONENT) => Ok(Cow::Borrowed(wasm)),
-        Some(MODULE) => wrap(wasm).map(Cow::Owned),
+        Some(MODULE) => {
+            // The encoder panics at some files that are cut off.
+            Module::validate(engine, wasm).map_err(invalid)?;
+            wrap(wasm).map(Cow::Owned)
+        }
         Some(_) => Err(LoadError::UnknownVersion),
         None => Err(LoadError::Invalid("the file ends within its first 8 octets".to_owned())),
     }
 }
 
 fn wrap(module: &[u8]) -> Result<Vec<u8>, LoadError> {
-    let encoded = ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode());
-    encoded.map_err(|error| LoadError::Invalid(format!("{error:#}")))
+    let carries_wit = metadata::decode(module).map_err(invalid)?.0.is_some();
+    if carries_wit { encode(module).map_err(invalid) } else { wrap_by_our_contract(module) }
+}
+
+fn wrap_by_our_contract(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+    let mut sources = SourceMap::new();
+    CONTRACT.into_iter().for_each(|(path, text)| sources.push_str(path, text));
+    let mut resolve = Resolve::default();
+    let contract = sources.parse().map_err(|(_, error)| invalid(error))?;
+    resolve.push_group(contract).map_err(invalid)?;
+    let package = resolve.push_str("host.wit", BOTH).map_err(invalid)?;
+    let mut reasons = Vec::new();
+    for name in WORLDS {
+        let world = resolve.select_world(&[package], Some(name)).map_err(invalid)?;
+        let mut module = module.to_vec();
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).map_err(invalid)?;
+        match encode(&module) {
+            Ok(component) => return Ok(component),
+            Err(error) => reasons.push(format!("it is no `{name}` ({error:#})")),
+        }
+    }
+    Err(invalid(format!("it carries no WIT, and {}", reasons.join(", "))))
+}
+
+fn encode(module: &[u8]) -> Result<Vec<u8>, impl fmt::Display> {
+    ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode())
+}
+
+fn invalid(error: impl fmt::Display) -> LoadError {
+    LoadError::Invalid(format!("{error:#}"))
 }

@@ -15,6 +15,8 @@ use crate::{
 
 /// Octets of a reply's text that are kept.
 const LONGEST_REPLY: usize = 400;
+/// Characters of a reason or an error's text that are kept.
+const LONGEST_REASON: usize = 1_000;
 
 /// Why an answer can't be used, for the log.
 pub(super) type Nonsense = String;
@@ -64,11 +66,11 @@ pub(super) fn outcome_from_wit(outcome: wit_message::Outcome, guest: &mut Guest)
     let mut edits = Vec::with_capacity(outcome.edits.len());
     for (index, edit) in outcome.edits.into_iter().enumerate() {
         let change = change_from_wit(edit.change, guest).map_err(|why| format!("edit {index}: {why}"))?;
-        edits.push(Edit { change, reason: edit.reason });
+        edits.push(Edit { change, reason: edit.reason.as_deref().map(reason) });
     }
     Ok(Outcome {
         verdict: verdict_from_wit(outcome.verdict)?,
-        reason: outcome.reason,
+        reason: outcome.reason.as_deref().map(reason),
         edits,
         notes: std::mem::take(&mut guest.notes),
     })
@@ -108,7 +110,7 @@ pub(super) fn decision_from_wit(decision: wit_session::Decision, guest: &mut Gue
         effects.map(|(index, effect)| effect_from_wit(effect).map_err(|why| format!("effect {index}: {why}")));
     Ok(Decision {
         verdict: verdict_from_wit(decision.verdict)?,
-        reason: decision.reason,
+        reason: decision.reason.as_deref().map(reason),
         effects: effects.collect::<Result<_, _>>()?,
         trail: std::mem::take(&mut guest.notes),
     })
@@ -129,8 +131,8 @@ fn verdict_from_wit(verdict: types::Verdict) -> Result<Verdict, Nonsense> {
         types::Verdict::Accept => Verdict::Accept,
         types::Verdict::Reject(reply) => Verdict::Reject(reply_from_wit(reply, 5)?),
         types::Verdict::Defer(reply) => Verdict::Defer(reply_from_wit(reply, 4)?),
-        types::Verdict::Discard(reason) => Verdict::Discard(reason),
-        types::Verdict::Hold(reason) => Verdict::Hold(reason),
+        types::Verdict::Discard(text) => Verdict::Discard(reason(&text)),
+        types::Verdict::Hold(text) => Verdict::Hold(reason(&text)),
     })
 }
 
@@ -140,26 +142,80 @@ fn reply_from_wit(reply: types::Reply, class: u8) -> Result<Reply, Nonsense> {
     }
     let enhanced = match &reply.enhanced {
         None => EnhancedCode(class, 7, 1),
-        Some(text) => {
-            enhanced_code(text, class).ok_or_else(|| format!("enhanced code `{text}` beside {}", reply.code))?
-        }
+        Some(text) => enhanced_code(text, class)
+            .ok_or_else(|| format!("enhanced code `{}` beside {}", reason(text), reply.code))?,
     };
-    Ok(Reply::new(reply.code, enhanced, one_line(&reply.text)))
+    Ok(Reply::new(reply.code, enhanced, reply_text(&reply.text)))
 }
 
 /// RFC 3463 2: class, subject and detail, each at most three digits.
 fn enhanced_code(text: &str, class: u8) -> Option<EnhancedCode> {
-    let mut parts = text.split('.').map(|part| part.parse::<u16>().ok().filter(|number| *number <= 999));
+    let number = |part: &str| {
+        let digits = (1..=3).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit());
+        part.parse::<u16>().ok().filter(|_| digits)
+    };
+    let mut parts = text.split('.').map(number);
     let (first, subject, detail) = (parts.next()??, parts.next()??, parts.next()??);
     (parts.next().is_none() && first == u16::from(class)).then_some(EnhancedCode(class, subject, detail))
 }
 
-fn one_line(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
-    line.truncate(LONGEST_REPLY);
+/// As `reply.text` in `wit/types.wit` promises.
+fn reply_text(text: &str) -> String {
+    let printable = text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' });
+    printable.take(LONGEST_REPLY).collect()
+}
+
+/// A guest's text for a log or a terminal: line ends and other control characters would say what the guest has no say in.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A guest's text that is kept beside the message.
+pub(super) fn reason(text: &str) -> String {
+    let mut line = one_line(text);
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_REASON) {
+        line.truncate(end);
+    }
     line
 }
 
 fn address(text: &str) -> Result<Address, Nonsense> {
-    Address::parse(text).map_err(|error| format!("`{}` is no address: {error}", one_line(text)))
+    Address::parse(text).map_err(|error| format!("`{}` is no address: {error}", reason(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(code: u16, enhanced: Option<&str>, text: &str, class: u8) -> Result<Reply, Nonsense> {
+        let reply = types::Reply { code, enhanced: enhanced.map(str::to_owned), text: text.to_owned() };
+        reply_from_wit(reply, class)
+    }
+
+    #[test]
+    fn a_reply_fits_its_verdict() {
+        assert_eq!(reply(550, Some("5.7.1"), "no", 5), Ok(Reply::new(550, EnhancedCode(5, 7, 1), "no")));
+        assert_eq!(reply(451, None, "later", 4), Ok(Reply::new(451, EnhancedCode(4, 7, 1), "later")));
+        for (code, class) in [(0, 5), (250, 5), (450, 5), (550, 4), (560, 5), (600, 5), (u16::MAX, 5)] {
+            reply(code, None, "", class).expect_err("another class");
+        }
+    }
+
+    #[test]
+    fn enhanced_codes_are_three_short_numbers() {
+        assert_eq!(enhanced_code("5.999.0", 5), Some(EnhancedCode(5, 999, 0)));
+        for nonsense in
+            ["", "5", "5.7", "5.7.1.2", "5.7.", ".7.1", "4.7.1", "+5.7.1", "5.7.1000", "5.-7.1", "5.7.x", "05.7.1 "]
+        {
+            assert_eq!(enhanced_code(nonsense, 5), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn texts_are_one_line_and_not_endless() {
+        assert_eq!(reply_text("a\r\nb\u{e9}\0"), "a??b??");
+        assert_eq!(reply_text(&"\u{e9}".repeat(1_000)).len(), LONGEST_REPLY);
+        assert_eq!(reason("a\r\nb\u{1b}[1m\u{e9}"), "a  b [1m\u{e9}");
+        assert_eq!(reason(&"\u{e9}".repeat(2_000)).chars().count(), LONGEST_REASON);
+    }
 }

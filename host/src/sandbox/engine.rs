@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -32,12 +32,20 @@ const STACK_KEEP_RESIDENT: usize = 64 << 10;
 /// Slots given back to the kernel in one call where PAGEMAP_SCAN is missing.
 const DECOMMIT_BATCH: usize = 32;
 
+/// What one component may be made of. The pool has as many of each as all places together can ask for, so that a component
+/// which takes a place is never refused for want of something else. A component of one core module has three core instances
+/// (module, shim, fixup); those of JavaScript and Python have dozens.
+const CORE_INSTANCES: u32 = 100;
+const MEMORIES: u32 = 4;
+const TABLES: u32 = 20;
+
 /// What the operator decides about the sandbox as a whole.
 #[derive(Clone, Debug)]
 pub struct SandboxSettings {
-    /// Folder for compiled filters; made if it isn't there, with mode 0700, because what lies in it is run.
+    /// Folder for compiled filters; made if it isn't there. It gets mode 0700, because what lies in it is run.
     pub cache_dir: PathBuf,
-    /// Filter calls that can run at the same time; further ones wait. Each place reserves 4 GiB of address space (not memory).
+    /// Filter calls that can run at the same time; further ones wait. Each place reserves 16 GiB of address space (not
+    /// memory), so a few thousand are the most that x86-64 has room for.
     pub max_instances: u32,
     /// The largest `memory` limit of any stage, in octets.
     pub max_memory: u64,
@@ -46,7 +54,7 @@ pub struct SandboxSettings {
 /// The sandbox could not be set up: the relay does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The folder for compiled filters can't be made.
+    /// The folder for compiled filters can't be made, or is somebody else's.
     #[error("{path}: {error}", path = path.display())]
     Cache {
         /// The folder.
@@ -59,7 +67,7 @@ pub enum SandboxError {
     Engine(String),
 }
 
-/// Engine, linker and pool. Cheap to clone.
+/// Engine, linker and pool. Cheap to clone. The filters hold a clone each: as long as one of them lives, the clock runs.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(super) engine: Engine,
@@ -83,6 +91,7 @@ impl Sandbox {
             pagemap_scan = PoolingAllocationConfig::is_pagemap_scan_available(),
             "sandbox is ready"
         );
+        compare_with_machine(settings);
         Ok(Self {
             engine,
             linker: Arc::new(linker),
@@ -95,7 +104,30 @@ impl Sandbox {
 
 fn make_private(folder: &Path) -> Result<(), SandboxError> {
     let failed = |error| SandboxError::Cache { path: folder.to_owned(), error };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+    // It may have been there before.
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)
+}
+
+/// Say so when the filters could together use more memory than there is: the limits then don't protect the relay.
+fn compare_with_machine(settings: &SandboxSettings) {
+    let demand = settings.max_memory.saturating_mul(u64::from(settings.max_instances));
+    if let Some(memory) = machine_memory().filter(|memory| demand > *memory) {
+        tracing::warn!(
+            "{} filter calls at the same time with up to {} MiB each are {} MiB; this machine has {} MiB",
+            settings.max_instances,
+            settings.max_memory >> 20,
+            demand >> 20,
+            memory >> 20
+        );
+    }
+}
+
+/// Memory of the machine in octets, from proc(5).
+fn machine_memory() -> Option<u64> {
+    let info = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kibibytes| kibibytes << 10)
 }
 
 fn config(settings: &SandboxSettings) -> Config {
@@ -103,13 +135,12 @@ fn config(settings: &SandboxSettings) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
         .total_stacks(places)
-        // A component made of one core module has three core instances (module, shim, fixup); others may have more.
-        .max_core_instances_per_component(100)
-        .total_core_instances(places.saturating_mul(8))
-        .total_memories(places.saturating_mul(2))
-        .total_tables(places.saturating_mul(4))
-        .max_memories_per_component(20)
-        .max_tables_per_component(100)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_core_instances(places.saturating_mul(CORE_INSTANCES))
+        .max_memories_per_component(MEMORIES)
+        .total_memories(places.saturating_mul(MEMORIES))
+        .max_tables_per_component(TABLES)
+        .total_tables(places.saturating_mul(TABLES))
         .max_memory_size(usize::try_from(settings.max_memory).unwrap_or(usize::MAX))
         .max_unused_warm_slots(places)
         .linear_memory_keep_resident(MEMORY_KEEP_RESIDENT)

@@ -2,7 +2,6 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use tokio::sync::Semaphore;
 use wasmtime::{
     Engine, Store, Trap, WasmBacktrace,
     component::{Instance, InstancePre, Resource},
@@ -10,6 +9,7 @@ use wasmtime::{
 
 use super::{
     bindings::exports,
+    configure::Configure,
     convert,
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
@@ -28,81 +28,100 @@ pub(super) struct Exports {
     pub(super) session: Option<exports::session::GuestIndices>,
 }
 
+impl Exports {
+    /// Whether what the component exports under our names is what our contract says.
+    pub(super) fn check_types(&self, store: &mut Store<Guest>, instance: &Instance) -> wasmtime::Result<()> {
+        if let Some(indices) = &self.message {
+            indices.load(&mut *store, instance)?;
+        }
+        if let Some(indices) = &self.session {
+            indices.load(&mut *store, instance)?;
+        }
+        Ok(())
+    }
+}
+
 /// A filter behind the sandbox's wall.
 pub struct WasmFilter {
-    engine: Engine,
-    places: Arc<Semaphore>,
-    stage: Arc<str>,
-    instance_pre: InstancePre<Guest>,
-    exports: Exports,
-    tables: Arc<GrantedTables>,
-    limits: FilterLimits,
+    pub(super) sandbox: Sandbox,
+    pub(super) stage: Arc<str>,
+    pub(super) instance_pre: InstancePre<Guest>,
+    /// For a component that could not be frozen.
+    pub(super) configure: Option<Configure>,
+    pub(super) exports: Exports,
+    pub(super) tables: Arc<GrantedTables>,
+    pub(super) limits: FilterLimits,
 }
 
 impl WasmFilter {
-    pub(super) fn new(
-        sandbox: &Sandbox,
-        stage: Arc<str>,
-        instance_pre: InstancePre<Guest>,
-        exports: Exports,
-        tables: Arc<GrantedTables>,
-        limits: FilterLimits,
-    ) -> Self {
-        let (engine, places) = (sandbox.engine.clone(), Arc::clone(&sandbox.places));
-        Self { engine, places, stage, instance_pre, exports, tables, limits }
-    }
-
     /// A fresh instance, `call` on it, and every way in which that can go wrong.
     async fn run<V>(
         &self,
-        guest: Guest,
-        call: impl AsyncFnOnce(&mut Store<Guest>, Instance) -> wasmtime::Result<V>,
+        guest: impl FnOnce() -> Guest,
+        call: impl AsyncFnOnce(&mut Store<Guest>, Instance) -> wasmtime::Result<Result<V, String>>,
     ) -> Result<(V, Store<Guest>), FilterError> {
-        let _place = self.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
-        let mut store = store(&self.engine, guest);
+        let _place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
+        // The filter's time runs from here, not while it waits for a place.
+        let mut store = store(&self.sandbox.engine, guest());
         let work = async {
-            let instance = self.instance_pre.instantiate_async(&mut store).await?;
-            call(&mut store, instance).await
+            let instance = self.instance(&mut store).await.map_err(|error| (FailureKind::Host, error))?;
+            call(&mut store, instance).await.map_err(|error| (FailureKind::InvalidAnswer, error))
         };
-        match bounded(self.limits.timeout + GRACE, work).await? {
-            Ok(value) => Ok((value, store)),
-            Err(error) => Err(failure(store.data(), &error)),
+        let answer = bounded(self.limits.timeout + GRACE, work).await;
+        self.tell_dropped(&store);
+        match answer? {
+            Ok(Ok(value)) => Ok((value, store)),
+            Ok(Err(message)) => Err(plain_failure(FailureKind::Failed, convert::reason(&message))),
+            Err((otherwise, error)) => Err(failure(store.data(), &error, otherwise)),
         }
+    }
+
+    /// A configured instance.
+    async fn instance(&self, store: &mut Store<Guest>) -> wasmtime::Result<Instance> {
+        let instance = self.instance_pre.instantiate_async(&mut *store).await?;
+        if let Some(configure) = &self.configure {
+            let answer = configure.call(store, &instance).await?;
+            // It said something else at start.
+            answer.map_err(|_| wasmtime::Error::msg("`configure` found mistakes that it did not find before"))?;
+        }
+        Ok(instance)
     }
 
     async fn filter(&self, mail: &Arc<Mail>) -> Result<Outcome, FilterError> {
         let indices =
             self.exports.message.as_ref().ok_or_else(|| host_failure("it exports no `message`".to_owned()))?;
-        let mut guest = self.guest(Arc::clone(&mail.id));
-        guest.explain = mail.explain;
-        guest.mail = Some(Arc::clone(mail));
-        let (answer, mut store) = self
+        let guest = || {
+            let mut guest = self.guest(Arc::clone(&mail.id));
+            guest.explain = mail.explain;
+            guest.mail = Some(Arc::clone(mail));
+            guest
+        };
+        let (outcome, mut store) = self
             .run(guest, async |store, instance| {
                 let exports = indices.load(&mut *store, &instance)?;
                 exports.call_filter(&mut *store, Resource::new_borrow(0)).await
             })
             .await?;
-        let outcome = answer.map_err(failed)?;
         self.bound_answer(outcome.edits.len())?;
-        self.tell_dropped(&store);
         convert::outcome_from_wit(outcome, store.data_mut()).map_err(nonsense)
     }
 
     async fn decide(&self, facts: &Facts) -> Result<Decision, FilterError> {
         let indices =
             self.exports.session.as_ref().ok_or_else(|| host_failure("it exports no `session`".to_owned()))?;
-        let mut guest = self.guest("-".into());
-        guest.explain = facts.explain;
+        let guest = || {
+            let mut guest = self.guest("-".into());
+            guest.explain = facts.explain;
+            guest
+        };
         let facts = convert::facts_to_wit(facts);
-        let (answer, mut store) = self
+        let (decision, mut store) = self
             .run(guest, async |store, instance| {
                 let exports = indices.load(&mut *store, &instance)?;
                 exports.call_decide(&mut *store, &facts).await
             })
             .await?;
-        let decision = answer.map_err(failed)?;
         self.bound_answer(decision.effects.len())?;
-        self.tell_dropped(&store);
         convert::decision_from_wit(decision, store.data_mut()).map_err(nonsense)
     }
 
@@ -151,8 +170,8 @@ async fn bounded<V>(limit: Duration, work: impl Future<Output = V>) -> Result<V,
     tokio::time::timeout(limit, work).await.map_err(late)
 }
 
-/// What went wrong in a guest, from the error and from what the host has noted.
-pub(super) fn failure(guest: &Guest, error: &wasmtime::Error) -> FilterError {
+/// What went wrong in a guest, from the error and from what the host has noted; `otherwise` where neither tells.
+pub(super) fn failure(guest: &Guest, error: &wasmtime::Error, otherwise: FailureKind) -> FilterError {
     let trap = error.downcast_ref::<Trap>();
     let (kind, message) = match (guest.stopped, error.downcast_ref::<Stopped>(), trap) {
         (Some(kind), Some(stopped), _) => (kind, stopped.to_string()),
@@ -161,7 +180,7 @@ pub(super) fn failure(guest: &Guest, error: &wasmtime::Error) -> FilterError {
             (FailureKind::Memory, "it wanted more memory than `memory` allows".to_owned())
         }
         (_, _, Some(trap)) => (FailureKind::Trap, format!("it trapped: {trap}")),
-        (_, _, None) => (FailureKind::Host, error.root_cause().to_string()),
+        (_, _, None) => (otherwise, error.root_cause().to_string()),
     };
     FilterError { kind, message, backtrace: backtrace(error) }
 }
@@ -172,7 +191,7 @@ fn backtrace(error: &wasmtime::Error) -> Vec<String> {
         let symbol = frame.symbols().first();
         let name = symbol.and_then(|symbol| symbol.name()).or_else(|| frame.func_name());
         let place = symbol.and_then(|symbol| Some(format!(" ({}:{})", symbol.file()?, symbol.line()?)));
-        let demangled = name.map(|name| rustc_demangle::demangle(name).to_string());
+        let demangled = name.map(|name| format!("{:#}", rustc_demangle::demangle(name)));
         format!("{}{}", demangled.as_deref().unwrap_or("?"), place.unwrap_or_default())
     });
     frames.collect()
@@ -188,8 +207,4 @@ fn host_failure(message: String) -> FilterError {
 
 fn nonsense(message: convert::Nonsense) -> FilterError {
     plain_failure(FailureKind::InvalidAnswer, message)
-}
-
-fn failed(message: String) -> FilterError {
-    plain_failure(FailureKind::Failed, message)
 }

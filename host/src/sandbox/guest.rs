@@ -18,6 +18,9 @@ pub struct MessageHandle;
 #[expect(unreachable_pub, reason = "bindgen re-exports it")]
 pub struct NewBody;
 
+/// Elements of a table in an instance, for functions mostly; as many as the pool has room for.
+const LARGEST_TABLE: usize = 20_000;
+
 /// Tables that a stage may ask, by name.
 pub(super) type GrantedTables = BTreeMap<String, Arc<dyn Table>>;
 
@@ -41,6 +44,8 @@ pub(super) struct Guest {
     pub(super) stopped: Option<FailureKind>,
     /// Log lines that were dropped.
     pub(super) log_dropped: u32,
+    /// Octets of all linear memories.
+    memory: u64,
     deadline: Instant,
     left: FilterLimits,
 }
@@ -51,6 +56,7 @@ pub(super) struct Guest {
 pub(super) struct Stopped(pub(super) String);
 
 impl Guest {
+    /// For one instance. Its time runs from here.
     pub(super) fn new(stage: Arc<str>, id: Arc<str>, tables: Arc<GrantedTables>, limits: &FilterLimits) -> Self {
         Self {
             stage,
@@ -63,6 +69,7 @@ impl Guest {
             notes: Vec::new(),
             stopped: None,
             log_dropped: 0,
+            memory: 0,
             deadline: Instant::now() + limits.timeout,
             left: limits.clone(),
         }
@@ -75,6 +82,11 @@ impl Guest {
         }
         self.stopped = Some(FailureKind::Timeout);
         UpdateDeadline::Interrupt
+    }
+
+    /// Give it all of its time again, from now on.
+    pub(super) fn restart_clock(&mut self) {
+        self.deadline = Instant::now() + self.left.timeout;
     }
 
     /// Count table keys; past the limit the guest is stopped.
@@ -124,9 +136,13 @@ impl Guest {
 }
 
 impl ResourceLimiter for Guest {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = desired as u64 <= self.left.memory;
-        if !granted {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // A component can have several memories.
+        let wanted = self.memory.saturating_add(desired.saturating_sub(current) as u64);
+        let granted = wanted <= self.left.memory;
+        if granted {
+            self.memory = wanted;
+        } else {
             // The guest may survive a refused growth; if it doesn't, this says why it died.
             self.stopped = Some(FailureKind::Memory);
         }
@@ -134,6 +150,6 @@ impl ResourceLimiter for Guest {
     }
 
     fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= 20_000)
+        Ok(desired <= LARGEST_TABLE)
     }
 }

@@ -13,6 +13,9 @@ use crate::pipeline::{FailureKind, Mail};
 /// Octets of a body that one `read-body` gives at most.
 const LARGEST_READ: u32 = 64 * 1024;
 
+/// Names that one `fields` can ask for: nothing interrupts the relay while it compares them with those of the message.
+const MOST_NAMES: usize = 1_000;
+
 impl types::Host for Guest {}
 
 impl Guest {
@@ -42,6 +45,9 @@ impl mail::HostMessage for Guest {
     }
 
     fn fields(&mut self, _: Resource<MessageHandle>, names: Vec<String>) -> Result<Vec<types::Field>> {
+        if names.len() > MOST_NAMES {
+            return Err(self.stop(FailureKind::InvalidAnswer, "it asked for fields with more than 1,000 names at once"));
+        }
         let wanted = |name: &str| names.is_empty() || names.iter().any(|one| one.eq_ignore_ascii_case(name));
         let fields = self.message()?.message.fields().iter().zip(0..);
         let fields = fields.filter(|(field, _)| wanted(field.name()));
@@ -136,7 +142,7 @@ impl log::Host for Guest {
         if !self.spend_log(text.len()) {
             return Ok(());
         }
-        let text = text.trim_end().replace(['\r', '\n'], " ");
+        let text = convert::one_line(text.trim_end());
         let (stage, id) = (&*self.stage, &*self.id);
         match level {
             log::Level::Debug => tracing::debug!(stage, id, "{text}"),
@@ -150,12 +156,15 @@ impl log::Host for Guest {
 
 impl explain::Host for Guest {
     fn wanted(&mut self) -> Result<bool> {
+        // The answer would be frozen.
+        self.not_in_configure("explain.wanted")?;
         Ok(self.explain)
     }
 
     fn note(&mut self, text: String) -> Result<()> {
+        self.not_in_configure("explain.note")?;
         if self.explain && self.spend_log(text.len()) {
-            self.notes.push(text);
+            self.notes.push(convert::one_line(&text));
         }
         Ok(())
     }

@@ -10,14 +10,18 @@ use wasmtime_wizer::Wizer;
 
 use super::{
     bindings::{CONFIGURATION, MESSAGE, SESSION, exports},
-    cache::Entry,
+    cache::{Entry, Image},
     component,
+    configure::{ConfigMistake, Configure},
     engine::Sandbox,
     filter::{Exports, WasmFilter, failure},
     guest::Guest,
-    snapshot::Configured,
+    snapshot::freeze,
 };
-use crate::{pipeline::FilterLimits, tables::Table};
+use crate::{
+    pipeline::{FailureKind, FilterLimits},
+    tables::Table,
+};
 
 /// In which stage list a plugin is to stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +46,6 @@ pub struct Plugin<'a> {
     pub limits: FilterLimits,
     /// Where it is to stand.
     pub role: Role,
-}
-
-/// A mistake in a stage's `config`, as the filter sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigMistake {
-    /// `domains[2]`, `rules[0].pattern`; empty for the whole.
-    pub path: String,
-    /// What is wrong.
-    pub message: String,
 }
 
 /// A plugin that can't run. Found at start, which it prevents.
@@ -94,41 +89,64 @@ fn list(names: &[String]) -> String {
 impl Sandbox {
     /// Make a plugin ready. Compiles unless the cache has it (a tenth of a second and more), so this belongs into the start.
     pub async fn load(&self, plugin: Plugin<'_>) -> Result<Arc<WasmFilter>, LoadError> {
-        let wasm = component::from_bytes(plugin.wasm)?;
+        let wasm = component::from_bytes(&self.engine, plugin.wasm)?;
         let config = plugin.config.to_string();
         let granted: Vec<String> = plugin.tables.keys().cloned().collect();
         let entry = Entry::of(&self.cache_dir, &self.engine, &wasm, &config, &granted);
         let tables = Arc::new(plugin.tables);
-        let guest = || {
-            let mut guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
-            guest.configuring = true;
-            guest
-        };
-        let component = match entry.read(&self.engine) {
-            Some(component) => component,
+        let image = match entry.read(&self.engine) {
+            Some(image) => image,
             None => {
-                let component = self.freeze(&wasm, &config, plugin.role, guest()).await?;
-                entry.write(&component);
-                component
+                let guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
+                let image = self.prepare(&wasm, &config, plugin.role, guest).await?;
+                entry.write(&image);
+                image
             }
         };
-        let instance_pre = self.link(&component)?;
-        let exports = exports_of(&instance_pre, &component, &self.engine, plugin.role)?;
-        Ok(Arc::new(WasmFilter::new(self, plugin.stage.into(), instance_pre, exports, tables, plugin.limits)))
+        let instance_pre = self.link(&image.component)?;
+        let (exports, configure) = exports_of(&instance_pre, &image.component, &self.engine, plugin.role, &config)?;
+        let configure = Some(configure).filter(|_| !image.frozen);
+        Ok(Arc::new(WasmFilter {
+            sandbox: self.clone(),
+            stage: plugin.stage.into(),
+            instance_pre,
+            configure,
+            exports,
+            tables,
+            limits: plugin.limits,
+        }))
     }
 
     /// Run `configure` and make a component of what it left.
-    async fn freeze(&self, wasm: &[u8], config: &str, role: Role, guest: Guest) -> Result<Component, LoadError> {
-        let invalid = |error: wasmtime::Error| LoadError::Invalid(format!("{error:#}"));
+    async fn prepare(&self, wasm: &[u8], config: &str, role: Role, guest: Guest) -> Result<Image, LoadError> {
         let wizer = Wizer::new();
-        let (context, instrumented) = wizer.instrument_component(wasm).map_err(invalid)?;
-        let component = Component::new(&self.engine, &instrumented).map_err(invalid)?;
-        let instance_pre = self.link(&component)?;
-        exports_of(&instance_pre, &component, &self.engine, role)?;
+        let instrumented = wizer.instrument_component(wasm);
+        let instrumented = instrumented.and_then(|(context, wasm)| Ok((context, Component::new(&self.engine, wasm)?)));
+        let (context, component) = match instrumented {
+            Ok((context, component)) => (Ok(context), component),
+            // What wizer can't handle may still run.
+            Err(error) => (Err(error), Component::new(&self.engine, wasm).map_err(invalid)?),
+        };
+        let pre = self.link(&component)?;
+        let (exports, configure) = exports_of(&pre, &component, &self.engine, role, config)?;
+        let stage = Arc::clone(&guest.stage);
         let mut store = super::filter::store(&self.engine, guest);
-        let instance = configure(&instance_pre, &mut store, config).await?;
-        let frozen = wizer.snapshot_component(&context, &mut Configured { store: &mut store, instance }).await;
-        Component::new(&self.engine, frozen.map_err(invalid)?).map_err(invalid)
+        store.data_mut().restart_clock();
+        let instance = configured(&pre, &configure, &mut store).await?;
+        exports.check_types(&mut store, &instance).map_err(invalid)?;
+        store.data_mut().restart_clock();
+        let frozen = match context {
+            Ok(context) => freeze(&wizer, &context, &mut store, instance).await,
+            Err(error) => Err(error),
+        };
+        match frozen.and_then(|wasm| Component::new(&self.engine, wasm)) {
+            Ok(component) => Ok(Image { component, frozen: true }),
+            Err(error) => {
+                let why = error.root_cause();
+                tracing::warn!(stage = &*stage, "can't be frozen, so `configure` runs for each message: {why}");
+                Ok(Image { component: Component::new(&self.engine, wasm).map_err(invalid)?, frozen: false })
+            }
+        }
     }
 
     /// Check the imports, naming the first that is not ours.
@@ -142,25 +160,28 @@ impl Sandbox {
     }
 }
 
+fn invalid(error: wasmtime::Error) -> LoadError {
+    LoadError::Invalid(format!("{error:#}"))
+}
+
 /// Instantiate and call `configure`.
-async fn configure(pre: &InstancePre<Guest>, store: &mut Store<Guest>, config: &str) -> Result<Instance, LoadError> {
-    let trapped = |store: &Store<Guest>, error: wasmtime::Error| {
-        let error = failure(store.data(), &error);
-        let place = error.backtrace.first().map(|frame| format!(" (at {frame})")).unwrap_or_default();
-        LoadError::Configure(format!("{}{place}", error.message))
+async fn configured(
+    pre: &InstancePre<Guest>,
+    configure: &Configure,
+    store: &mut Store<Guest>,
+) -> Result<Instance, LoadError> {
+    let answer = async {
+        let instance = pre.instantiate_async(&mut *store).await?;
+        Ok((instance, configure.call(store, &instance).await?))
     };
-    let instance = match pre.instantiate_async(&mut *store).await {
-        Ok(instance) => instance,
-        Err(error) => return Err(trapped(store, error)),
-    };
-    let guest = exports::configuration::GuestIndices::new(pre).and_then(|indices| indices.load(&mut *store, &instance));
-    let guest = guest.map_err(|error| LoadError::Invalid(format!("{error:#}")))?;
-    match guest.call_configure(&mut *store, config).await {
-        Ok(Ok(())) => Ok(instance),
-        Ok(Err(mistakes)) => Err(LoadError::Config(
-            mistakes.into_iter().map(|one| ConfigMistake { path: one.path, message: one.message }).collect(),
-        )),
-        Err(error) => Err(trapped(store, error)),
+    match answer.await {
+        Ok((instance, Ok(()))) => Ok(instance),
+        Ok((_, Err(mistakes))) => Err(LoadError::Config(mistakes)),
+        Err(error) => {
+            let error = failure(store.data(), &error, FailureKind::InvalidAnswer);
+            let place = error.backtrace.first().map(|frame| format!(" (at {frame})")).unwrap_or_default();
+            Err(LoadError::Configure(format!("{}{place}", error.message)))
+        }
     }
 }
 
@@ -170,7 +191,8 @@ fn exports_of(
     component: &Component,
     engine: &Engine,
     role: Role,
-) -> Result<Exports, LoadError> {
+    config: &str,
+) -> Result<(Exports, Configure), LoadError> {
     let found = || {
         let ty = component.component_type();
         // What wizer adds for itself is not the author's.
@@ -179,13 +201,12 @@ fn exports_of(
     };
     let message = exports::message::GuestIndices::new(pre).ok();
     let session = exports::session::GuestIndices::new(pre).ok();
-    let configurable = exports::configuration::GuestIndices::new(pre).is_ok();
-    if !configurable || (message.is_none() && session.is_none()) {
+    let Some(configure) = Configure::of(pre, config).filter(|_| message.is_some() || session.is_some()) else {
         return Err(LoadError::NoFilter(found()));
-    }
+    };
     match role {
         Role::Message if message.is_none() => Err(LoadError::WrongRole { needed: MESSAGE, found: found() }),
         Role::Session if session.is_none() => Err(LoadError::WrongRole { needed: SESSION, found: found() }),
-        _ => Ok(Exports { message, session }),
+        _ => Ok((Exports { message, session }, configure)),
     }
 }

@@ -6,6 +6,7 @@
 mod bindings;
 mod cache;
 mod component;
+mod configure;
 mod convert;
 mod engine;
 mod filter;
@@ -14,7 +15,10 @@ mod imports;
 mod load;
 mod snapshot;
 mod stock;
+#[cfg(test)]
+mod tests;
 
+pub use configure::ConfigMistake;
 pub use engine::{Sandbox, SandboxError, SandboxSettings};
-pub use load::{ConfigMistake, LoadError, Plugin, Role};
+pub use load::{LoadError, Plugin, Role};
 pub use stock::{stock, stock_names};

@@ -26,11 +26,14 @@ pub struct Config {
 enum Act {
     /// Well-behaved: answers `next`.
     Nothing,
+    /// Keeps 24 MiB from `configure` on, and says so in a field.
+    KeepMuch,
     Panic,
     Spin,
     EatMemory,
     Recurse,
     ManyEdits,
+    ManyNames,
     EditOutOfRange,
     InjectField,
     BadAddress,
@@ -46,10 +49,15 @@ enum Act {
     ConfigureFails,
     ConfigureSpins,
     ConfigurePanics,
+    ConfigureLooksUp,
+    ConfigureEatsMemory,
 }
 
 /// The filter.
-pub struct Misbehave(Config);
+pub struct Misbehave {
+    config: Config,
+    kept: Vec<u8>,
+}
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
@@ -63,20 +71,28 @@ impl Filter for Misbehave {
             }
             Act::ConfigureSpins => spin(),
             Act::ConfigurePanics => panic!("configure panics as told"),
-            _ => Ok(Self(config)),
+            Act::ConfigureLooksUp => {
+                let found = tables::lookup(&config.tables, &[Key::whole("key")]);
+                Err(vec![ConfigError::new("tables", format!("this should not answer: {found:?}"))])
+            }
+            Act::ConfigureEatsMemory => eat_memory(),
+            // More than one answer may bring across at a message.
+            Act::KeepMuch => Ok(Self { config, kept: vec![b'x'; 24 << 20] }),
+            _ => Ok(Self { config, kept: Vec::new() }),
         }
     }
 }
 
 impl MessageFilter for Misbehave {
-    fn filter(&self, _: &Message) -> Result<Outcome, Failure> {
+    fn filter(&self, message: &Message) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::next();
-        match self.0.act {
+        match self.config.act {
             Act::Panic => panic!("panics as told"),
             Act::Spin => spin(),
             Act::EatMemory => eat_memory(),
             Act::Recurse => drop(black_box(recurse(0))),
-            Act::ManyEdits => outcome.edits.extend((0..1_000_000).map(|_| edit(Change::AddRecipient(String::new())))),
+            Act::ManyEdits => outcome.edits.extend((0..20_000).map(|_| edit(Change::RemoveField(0)))),
+            Act::ManyNames => drop(message.fields(&["Subject"; 1_001])),
             Act::EditOutOfRange => outcome.edits.push(edit(Change::RemoveField(1_000_000))),
             Act::InjectField => {
                 let value = b" x\r\nBcc: everybody@example.com".to_vec();
@@ -91,7 +107,7 @@ impl MessageFilter for Misbehave {
                 outcome.replace_body(body);
             }
             Act::HugeAnswer => {
-                // One text of a megabyte, a thousand times: a gigabyte for the host if it takes them all.
+                // Little for the guest, much for the host if it takes all of it.
                 let text = "x".repeat(1 << 20);
                 let long = || Edit { change: Change::RemoveField(0), reason: Some(text.clone()) };
                 outcome.edits.extend((0..24).map(|_| long()));
@@ -99,15 +115,16 @@ impl MessageFilter for Misbehave {
             Act::LogFlood => (0..100_000).for_each(|number| log::info(&format!("line {number}"))),
             Act::LookupFlood => {
                 for number in 0..1_000_000 {
-                    tables::lookup(&self.0.tables, &[Key::whole(number.to_string())])?;
+                    tables::lookup(&self.config.tables, &[Key::whole(number.to_string())])?;
                 }
             }
-            Act::Fail => return Err(Failure("fails as told".to_owned())),
+            Act::Fail => return Err(Failure("fails\r\nas told".to_owned())),
             Act::Remember => {
                 let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
                 outcome.insert_field_on_top("X-Calls", calls.to_string());
             }
-            Act::Nothing | Act::ConfigureFails | Act::ConfigureSpins | Act::ConfigurePanics => {}
+            Act::KeepMuch => drop(outcome.insert_field_on_top("X-Kept", self.kept.len().to_string())),
+            _ => {}
         }
         Ok(outcome)
     }
@@ -115,10 +132,10 @@ impl MessageFilter for Misbehave {
 
 impl SessionFilter for Misbehave {
     fn decide(&self, _: &Facts) -> Result<Decision, Failure> {
-        match self.0.act {
+        match self.config.act {
             Act::Panic => panic!("panics as told"),
             Act::Spin => spin(),
-            Act::Fail => Err(Failure("fails as told".to_owned())),
+            Act::Fail => Err(Failure("fails\r\nas told".to_owned())),
             Act::BadReply => Ok(Decision { verdict: Verdict::Defer(reply(550, None)), ..Decision::next() }),
             _ => Ok(Decision::next()),
         }
@@ -141,7 +158,7 @@ fn spin() -> ! {
     }
 }
 
-fn eat_memory() {
+fn eat_memory() -> ! {
     let mut eaten = Vec::new();
     loop {
         eaten.push(black_box(vec![1_u8; 1 << 20]));
