@@ -1,1 +1,7 @@
-fn main() {}
+//! The `mailweir` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mailweir::cli::run()
+}

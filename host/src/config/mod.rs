@@ -1,20 +1,56 @@
 //! `mailweir.toml`: from text with places to values that can't be wrong any more.
 //!
-//! Reading collects every mistake of the file, each with its place, before it gives up.
+//! Every mistake of the file is collected with its place before reading gives up: `reader` asks for keys by name and type, one
+//! file for each part of the TOML says which keys there are, `check` looks at what only the whole can show.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod check;
+mod conditions;
+mod diagnostic;
+mod limits;
+mod reader;
+mod stages;
+mod tables;
+mod units;
 
-/// A configuration that can work.
+use std::{fs, net::SocketAddr, ops::Range, path::PathBuf};
+
+use crate::mail::Network;
+
+pub use diagnostic::{Diagnostic, Severity, Source};
+pub use limits::{Limits, Queue};
+pub use stages::{Plugin, SessionPhases, StageEntry, StageList};
+pub use tables::{TableEntry, TableKind};
+
+pub(crate) use reader::suggestion;
+use reader::{Mistakes, Section, Value};
+
+/// A configuration that can work, as far as the file itself can show.
 #[derive(Debug)]
 pub struct Config {
+    /// Where it came from.
+    pub source: Source,
     /// Our name in greetings, EHLO and Received fields.
     pub hostname: String,
-    /// Queue, compiled filters, records.
+    /// Queue and compiled filters.
     pub state_dir: PathBuf,
+    /// Whether refusals at connect, helo and mail are told at RCPT (Postfix smtpd_delay_reject).
+    pub delay_reject: bool,
     /// `[listen.NAME]`.
     pub listeners: Vec<Listener>,
-    /// Where mail goes.
-    pub routes: Vec<Route>,
+    /// `[networks] trusted`.
+    pub trusted: Vec<Network>,
+    /// `[relay] domains`.
+    pub relay_domains: Vec<RelayDomain>,
+    /// `[tables]`.
+    pub tables: Vec<TableEntry>,
+    /// `[[session]]`, `[[message]]` and `[[delivery]]`, in this order.
+    pub stages: Vec<StageEntry>,
+    /// `[[route]]`.
+    pub routes: Vec<RouteEntry>,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// `[queue]`.
+    pub queue: Queue,
 }
 
 /// `[listen.NAME]`.
@@ -23,16 +59,128 @@ pub struct Listener {
     /// NAME.
     pub name: String,
     /// Where it listens.
-    pub addresses: Vec<SocketAddr>,
+    pub addresses: Vec<(SocketAddr, Range<usize>)>,
+}
+
+/// One of `[relay] domains`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum RelayDomain {
+    /// This domain and all below it.
+    Name(String),
+    /// The keys of this table.
+    Table(String),
 }
 
 /// `[[route]]`.
 #[derive(Debug)]
-pub struct Route {
-    /// Recipient domains; `*` is any.
-    pub domains: Vec<String>,
-    /// Host or address, and port.
-    pub next_hop: (String, u16),
-    /// Longest time in the queue.
-    pub lifetime: Duration,
+pub struct RouteEntry {
+    /// `example.com`, `.example.com` or `*`, in lower case.
+    pub domains: Vec<(String, Range<usize>)>,
+    /// Host or address of the next hop.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+impl Config {
+    /// Read a file. All mistakes come back at once, in the order of the file, with what was read as far as it goes for showing them.
+    pub fn load(path: PathBuf) -> Result<Self, (Source, Vec<Diagnostic>)> {
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(Source { path, text }),
+            Err(error) => {
+                let diagnostic = Diagnostic::error(0..0, format!("the configuration can't be read: {error}"));
+                Err((Source { path, text: String::new() }, vec![diagnostic]))
+            }
+        }
+    }
+
+    /// The same from a text that is there already.
+    pub fn parse(source: Source) -> Result<Self, (Source, Vec<Diagnostic>)> {
+        let mistakes = Mistakes::default();
+        let parsed = reader::parse(&source.text, &mistakes);
+        // With broken syntax the keys around it can't be trusted: only the syntax is reported.
+        let config = if mistakes.is_empty() { read(&source, &parsed, &mistakes) } else { None };
+        let mut diagnostics = mistakes.into_sorted();
+        match config {
+            Some(mut config) if diagnostics.is_empty() => {
+                config.source = source;
+                Ok(config)
+            }
+            _ => {
+                if diagnostics.is_empty() {
+                    diagnostics.push(Diagnostic::error(0..0, "this is no configuration"));
+                }
+                Err((source, diagnostics))
+            }
+        }
+    }
+}
+
+/// All parts of the file; none if something that must be there is not.
+fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Option<Config> {
+    let root = Section::root(parsed, mistakes);
+    let hostname = root.required("hostname", units::domain);
+    let state_dir = root.required("state-dir", |value| Ok(source.resolve(&value.text()?)));
+    let delay_reject = root.read("delay-reject", |value| value.boolean()).unwrap_or(true);
+    let listeners = root.named_sections("listen", listener);
+    let trusted = root.section("networks").and_then(|section| {
+        let trusted = section.read("trusted", |value| value.list(|value| value.parsed::<Network>()));
+        section.finish();
+        trusted
+    });
+    let relay_domains = root.section("relay").and_then(|section| {
+        let domains = section.read("domains", |value| value.list(relay_domain));
+        section.finish();
+        domains
+    });
+    let tables = tables::read(&root, source);
+    let stages = stages::read(&root, source, &tables);
+    let routes = root.sections("route").into_iter().filter_map(|section| route(&section)).collect();
+    let limits = limits::read_limits(&root);
+    let queue = limits::read_queue(&root);
+    root.finish();
+    let config = Config {
+        source: Source::default(),
+        hostname: hostname?,
+        state_dir: state_dir?,
+        delay_reject,
+        listeners: listeners.into_iter().flatten().collect(),
+        trusted: trusted.unwrap_or_else(loopback),
+        relay_domains: relay_domains.unwrap_or_default(),
+        tables,
+        stages,
+        routes,
+        limits,
+        queue,
+    };
+    check::whole(&config, &root, mistakes);
+    Some(config)
+}
+
+/// Who is trusted unless the file says otherwise: this machine.
+fn loopback() -> Vec<Network> {
+    ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
+}
+
+fn listener(name: &str, section: &Section<'_, '_>) -> Option<Listener> {
+    let address = |value: Value<'_>| value.parsed::<SocketAddr>().map(|address| (address, value.span()));
+    let addresses = section.required("addresses", |value| value.list(address));
+    section.finish();
+    Some(Listener { name: name.to_owned(), addresses: addresses? })
+}
+
+fn relay_domain(value: Value<'_>) -> Result<RelayDomain, Vec<Diagnostic>> {
+    match value.as_table() {
+        Some(_) => value.single_key("table", |value| value.text()).map(RelayDomain::Table),
+        None => units::domain(value).map(RelayDomain::Name),
+    }
+}
+
+fn route(section: &Section<'_, '_>) -> Option<RouteEntry> {
+    let pattern = |value: Value<'_>| units::domain_pattern(value).map(|domain| (domain, value.span()));
+    let domains = section.required("domains", |value| value.list(pattern));
+    let next_hop = section.required("next-hop", units::next_hop);
+    section.finish();
+    let (host, port) = next_hop?;
+    Some(RouteEntry { domains: domains?, host, port })
 }

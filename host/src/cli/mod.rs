@@ -1,0 +1,47 @@
+//! The command line: one file a command.
+
+mod check;
+mod output;
+mod serve;
+mod trace;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// An SMTP relay that runs every message through a chain of sandboxed WASM filters.
+#[derive(Parser)]
+#[command(name = "mailweir", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the relay.
+    Serve(serve::Args),
+    /// Look for mistakes in a configuration, its tables and its filters' settings, without running anything.
+    Check(check::Args),
+    /// Run a message through the filters without sending it, and tell what each of them does and why.
+    Trace(trace::Args),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 something is wrong and was told, 2 the command line is.";
+
+/// Which configuration; the same for all commands.
+#[derive(clap::Args)]
+struct ConfigArg {
+    /// The configuration file.
+    #[arg(long, short, value_name = "FILE", default_value = "mailweir.toml")]
+    config: PathBuf,
+}
+
+/// Run what the command line says.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Trace(args) => trace::run(&args),
+    }
+}

@@ -1,0 +1,68 @@
+//! `mailweir serve`: run the relay until it is told to stop.
+
+use std::process::ExitCode;
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use super::{ConfigArg, output};
+use crate::app::App;
+
+/// Run the relay.
+#[derive(clap::Args)]
+#[command(
+    long_about = "Run the relay in the foreground until SIGTERM or SIGINT. Sessions and deliveries that are under way are \
+                  finished first, within half a minute. Log lines go to standard error; MAILWEIR_LOG=debug shows more of them.",
+    after_help = "Example: mailweir serve --config /etc/mailweir/mailweir.toml"
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) fn run(args: Args) -> ExitCode {
+    output::start_log("info");
+    let runtime = match output::runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    runtime.block_on(async {
+        match output::load(&args.config).await {
+            Ok(app) => {
+                output::print_diagnostics(&app.config.source, &app.warnings);
+                serve(app).await
+            }
+            Err((source, diagnostics)) => {
+                output::print_diagnostics(&source, &diagnostics);
+                anstream::eprintln!("{}: not started, {}", source.path.display(), output::summary(&diagnostics));
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+async fn serve(app: App) -> ExitCode {
+    let (stop, shutdown) = watch::channel(false);
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+        anstream::eprintln!("signals can't be received");
+        return ExitCode::FAILURE;
+    };
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: finishing what is under way");
+        stop.send_replace(true);
+    });
+    match app.serve(shutdown).await {
+        Ok(()) => {
+            tracing::info!("stopped");
+            ExitCode::SUCCESS
+        }
+        Err(error) => output::fail(&error),
+    }
+}

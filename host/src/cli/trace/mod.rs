@@ -1,0 +1,221 @@
+//! `mailweir trace`: a message through all filters, and what each of them did; nothing is sent.
+
+mod report;
+mod text;
+
+use std::{
+    fs,
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::SystemTime,
+};
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use self::report::{Recorder, StageRecord, session_record, verdict_text};
+use super::{ConfigArg, output};
+use crate::{
+    app::App,
+    mail::{self, Address, AddressError, Client, Envelope, Message, Received, Recipient, ReversePath},
+    pipeline::{self, Facts, Gathered, Mail, Phase, Refusal, SessionStages, Verdict},
+};
+
+/// Run a message through the filters without sending it.
+#[derive(clap::Args)]
+#[command(
+    long_about = "Run a message through [[session]], [[message]] and [[delivery]] as `serve` would, without sending or keeping it. \
+                  For each stage: its verdict, its edits and why, the lines of the message that changed, and its time.",
+    after_help = "Example: mailweir trace letter.eml --from joe@host7.example.com --to ann@elsewhere.example --client 192.0.2.7\n\
+                  The line ends of the message may be LF; they are made CRLF as a client would."
+)]
+pub(super) struct Args {
+    /// The message; - for standard input.
+    message: PathBuf,
+    /// The sender; empty for the null sender.
+    #[arg(long, value_name = "ADDRESS", value_parser = ReversePath::parse)]
+    from: ReversePath,
+    /// A recipient; can be given several times.
+    #[arg(long, value_name = "ADDRESS", required = true, value_parser = address)]
+    to: Vec<Address>,
+    /// Address of the client that would bring it.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    client: IpAddr,
+    /// What the client would say with EHLO.
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    helo: String,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Write the result as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+fn address(text: &str) -> Result<Address, AddressError> {
+    Address::parse(text)
+}
+
+/// The whole way of a message.
+#[derive(Serialize)]
+struct Traced {
+    /// `delivered`, or the verdict that ended it.
+    verdict: String,
+    sender: String,
+    recipients: Vec<String>,
+    /// In octets, as it would leave.
+    size: u64,
+    stages: Vec<StageRecord>,
+}
+
+impl Traced {
+    fn delivered(&self) -> bool {
+        self.verdict == DELIVERED
+    }
+}
+
+const DELIVERED: &str = "would be delivered";
+
+pub(super) fn run(args: &Args) -> ExitCode {
+    output::start_log("error");
+    let message = match read_message(args) {
+        Ok(message) => message,
+        Err(error) => {
+            anstream::eprintln!("{}: {error}", args.message.display());
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = match output::runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    let traced = runtime.block_on(async {
+        match output::load(&args.config).await {
+            Ok(app) => Ok(trace(args, &app, message).await),
+            Err((source, diagnostics)) => {
+                output::print_diagnostics(&source, &diagnostics);
+                Err(ExitCode::FAILURE)
+            }
+        }
+    });
+    let traced = match traced {
+        Ok(traced) => traced,
+        Err(code) => return code,
+    };
+    if args.json {
+        match serde_json::to_string_pretty(&traced) {
+            Ok(json) => println!("{json}"),
+            Err(error) => return output::fail(&error),
+        }
+    } else {
+        text::print(&traced);
+    }
+    ExitCode::SUCCESS
+}
+
+fn read_message(args: &Args) -> io::Result<Message> {
+    let raw = if args.message.as_os_str() == "-" {
+        let mut raw = Vec::new();
+        io::stdin().read_to_end(&mut raw)?;
+        raw
+    } else {
+        fs::read(&args.message)?
+    };
+    let mut crlf = Vec::with_capacity(raw.len() + raw.len() / 32);
+    for line in raw.split_inclusive(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        crlf.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        crlf.extend_from_slice(b"\r\n");
+    }
+    Ok(Message::parse(Bytes::from(crlf)))
+}
+
+async fn trace(args: &Args, app: &App, message: Message) -> Traced {
+    let client = Arc::new(Client {
+        peer: SocketAddr::new(args.client, 0),
+        name: None,
+        helo: Some(args.helo.clone()),
+        tls: None,
+        login: None,
+        trusted: app.config.trusted.iter().any(|network| network.contains(args.client)),
+    });
+    let recipient = |address: &Address| Recipient { address: address.clone(), original: address.clone() };
+    let envelope = Envelope { sender: args.from.clone(), recipients: args.to.iter().map(recipient).collect() };
+    let mut mail = Mail { id: "trace".into(), client, envelope, message, explain: true };
+    // Filters see our own trace field, as they will in earnest.
+    let received = Received {
+        client: &mail.client,
+        extended: true,
+        envelope: &mail.envelope,
+        hostname: &app.config.hostname,
+        id: &mail.id,
+        time: SystemTime::now(),
+    };
+    let value = received.value();
+    mail.message.prepend_field("Received", &value);
+    let mut stages = Vec::new();
+    let session = ask_session(args, app, &mail).await;
+    stages.extend(session_record(app, &session));
+    let verdict = match session {
+        Err(refusal) => format!("{} at {:?}", refusal.reply, refusal.phase),
+        Ok(Gathered { discard: Some(reason), .. }) => verdict_text(&Verdict::Discard(reason)),
+        Ok(gathered) => {
+            let Mail { envelope, message, .. } = &mut mail;
+            match mail::apply(&gathered.edits, envelope, message) {
+                Ok(()) => run_lists(app, &mut mail, gathered.redirect, &mut stages).await,
+                Err(error) => format!("effects of [[session]] can't be applied: {error}"),
+            }
+        }
+    };
+    Traced {
+        verdict,
+        sender: mail.envelope.sender.to_string(),
+        recipients: mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
+        size: mail.message.size(),
+        stages,
+    }
+}
+
+/// The `[[session]]` stages, as a client would meet them.
+async fn ask_session(args: &Args, app: &App, mail: &Mail) -> Result<Gathered, Refusal> {
+    let mut stages = SessionStages::new(Arc::clone(&app.pipeline.session), app.config.delay_reject);
+    let facts = |phase: Phase, recipient: Option<&Address>, accepted: &[Address]| Facts {
+        phase,
+        client: Arc::clone(&mail.client),
+        sender: (phase >= Phase::Mail).then(|| args.from.clone()),
+        recipient: recipient.cloned(),
+        recipient_is_ours: false,
+        recipients: accepted.to_vec(),
+        size: (phase == Phase::EndOfData).then(|| mail.message.size()),
+        notes: Vec::new(),
+        explain: true,
+    };
+    for phase in [Phase::Connect, Phase::Helo, Phase::Mail] {
+        stages.decide(phase, || facts(phase, None, &[])).await?;
+    }
+    for (number, recipient) in args.to.iter().enumerate() {
+        let accepted = args.to.get(..number).unwrap_or_default();
+        stages.decide(Phase::Rcpt, || facts(Phase::Rcpt, Some(recipient), accepted)).await?;
+    }
+    for phase in [Phase::Data, Phase::EndOfData] {
+        stages.decide(phase, || facts(phase, None, &args.to)).await?;
+    }
+    Ok(stages.gathered())
+}
+
+/// `[[message]]`, then `[[delivery]]`; what became of the message in words.
+async fn run_lists(app: &App, mail: &mut Mail, redirect: Option<Address>, records: &mut Vec<StageRecord>) -> String {
+    for (list, stages) in [("message", &app.pipeline.message), ("delivery", &app.pipeline.delivery)] {
+        let ended = pipeline::run(stages, mail.clone(), &mut Recorder { list, records }).await;
+        *mail = Arc::unwrap_or_clone(ended.mail);
+        if !matches!(ended.verdict, Verdict::Next | Verdict::Accept) {
+            return verdict_text(&ended.verdict);
+        }
+        if let (Some(address), "message") = (&redirect, list) {
+            mail.envelope.recipients = vec![Recipient { address: address.clone(), original: address.clone() }];
+        }
+    }
+    DELIVERED.to_owned()
+}

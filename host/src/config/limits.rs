@@ -1,0 +1,87 @@
+//! `[limits]`: what the relay takes on; `[queue]`: how it tries again. Every key has a default.
+
+use std::time::Duration;
+
+use super::{reader::Section, units};
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest message in octets. Default 10,240,000 (Postfix message_size_limit).
+    pub message_size: u64,
+    /// Recipients of one transaction. Default 1,000 (Postfix smtpd_recipient_limit).
+    pub recipients: usize,
+    /// Received fields of one message, ours included. Default 50 (Postfix hopcount_limit).
+    pub hops: usize,
+    /// Sessions at a time. Default 1,000.
+    pub sessions: usize,
+    /// How long a client may be silent. Default 5 min (RFC 5321 4.5.3.2.7).
+    pub idle_timeout: Duration,
+    /// Filter calls at a time. Default 256.
+    pub filter_calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_size: 10_240_000,
+            recipients: 1000,
+            hops: 50,
+            sessions: 1000,
+            idle_timeout: Duration::from_secs(300),
+            filter_calls: 256,
+        }
+    }
+}
+
+/// `[queue]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Wait before the second attempt; it doubles from there. Default 5 min (Postfix minimal_backoff_time).
+    pub first_retry: Duration,
+    /// Longest wait between attempts. Default 4,000 s (Postfix maximal_backoff_time).
+    pub longest_retry: Duration,
+    /// Age at which a message is returned. Default 5 days (Postfix maximal_queue_lifetime).
+    pub lifetime: Duration,
+    /// Messages that are being delivered at a time. Default 20 (Postfix default_destination_concurrency_limit).
+    pub concurrency: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            first_retry: Duration::from_secs(300),
+            longest_retry: Duration::from_secs(4000),
+            lifetime: Duration::from_secs(5 * 86_400),
+            concurrency: 20,
+        }
+    }
+}
+
+pub(super) fn read_limits(root: &Section<'_, '_>) -> Limits {
+    let default = Limits::default();
+    let Some(section) = root.section("limits") else { return default };
+    let limits = Limits {
+        message_size: section.read("message-size", units::size).unwrap_or(default.message_size),
+        recipients: section.read("recipients", units::count).map_or(default.recipients, |count| count as usize),
+        hops: section.read("hops", units::count).map_or(default.hops, |count| count as usize),
+        sessions: section.read("sessions", units::count).map_or(default.sessions, |count| count as usize),
+        idle_timeout: section.read("idle-timeout", units::duration).unwrap_or(default.idle_timeout),
+        filter_calls: section.read("filter-calls", units::count).unwrap_or(default.filter_calls),
+    };
+    section.finish();
+    limits
+}
+
+pub(super) fn read_queue(root: &Section<'_, '_>) -> Queue {
+    let default = Queue::default();
+    let Some(section) = root.section("queue") else { return default };
+    let queue = Queue {
+        first_retry: section.read("first-retry", units::duration).unwrap_or(default.first_retry),
+        longest_retry: section.read("longest-retry", units::duration).unwrap_or(default.longest_retry),
+        lifetime: section.read("lifetime", units::duration).unwrap_or(default.lifetime),
+        concurrency: section.read("concurrency", units::count).map_or(default.concurrency, |count| count as usize),
+    };
+    section.finish();
+    queue
+}

@@ -1,0 +1,248 @@
+//! `[[session]]`, `[[message]]` and `[[delivery]]`: one entry a stage.
+
+use std::{collections::BTreeSet, fmt, ops::Range, path::PathBuf};
+
+use toml::de::DeValue;
+
+use super::{
+    conditions,
+    diagnostic::{Diagnostic, Source},
+    reader::{Section, Value},
+    tables::TableEntry,
+    units,
+};
+use crate::pipeline::{Condition, FilterLimits, OnError, Phase};
+
+/// Which list a stage stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StageList {
+    /// `[[session]]`.
+    Session,
+    /// `[[message]]`.
+    Message,
+    /// `[[delivery]]`.
+    Delivery,
+}
+
+impl fmt::Display for StageList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Session => "session",
+            Self::Message => "message",
+            Self::Delivery => "delivery",
+        })
+    }
+}
+
+/// Where a stage's filter comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plugin {
+    /// One that the relay carries inside.
+    Stock(String),
+    /// A file.
+    File(PathBuf),
+}
+
+/// The moments at which a `[[session]]` stage is asked.
+pub type SessionPhases = Vec<Phase>;
+
+/// One stage as the file has it.
+#[derive(Debug)]
+pub struct StageEntry {
+    /// Its list.
+    pub list: StageList,
+    /// Its place in the list, from 1.
+    pub number: usize,
+    /// `name`, or the plugin's name.
+    pub name: String,
+    /// What runs.
+    pub plugin: Plugin,
+    /// Where `plugin` stands.
+    pub plugin_span: Range<usize>,
+    /// `config` as the filter gets it.
+    pub config: serde_json::Value,
+    /// Where each part of `config` stands, by its path.
+    pub config_places: Vec<(String, Range<usize>)>,
+    /// The tables it may ask: all that `config` or `tables` name.
+    pub tables: BTreeSet<String>,
+    /// `on-error`.
+    pub on_error: OnError,
+    /// `timeout`, `memory`, `lookups`, `output`, `edits`, `log`.
+    pub limits: FilterLimits,
+    /// `when`.
+    pub condition: Option<Condition>,
+    /// `phases`; for `[[session]]` only.
+    pub phases: SessionPhases,
+}
+
+impl StageEntry {
+    /// Where the part of `config` with this path stands: the nearest that is there, else the stage's `plugin`.
+    pub fn config_span(&self, path: &str) -> Range<usize> {
+        let mut path = path;
+        loop {
+            if let Some((_, span)) = self.config_places.iter().find(|(place, _)| place == path) {
+                return span.clone();
+            }
+            match path.rfind(['.', '[']) {
+                Some(end) => path = path.get(..end).unwrap_or_default(),
+                None if path.is_empty() => return self.plugin_span.clone(),
+                None => path = "",
+            }
+        }
+    }
+}
+
+const PHASES: [(&str, Phase); 6] = [
+    ("connect", Phase::Connect),
+    ("helo", Phase::Helo),
+    ("mail", Phase::Mail),
+    ("rcpt", Phase::Rcpt),
+    ("data", Phase::Data),
+    ("end-of-data", Phase::EndOfData),
+];
+
+const ON_ERROR: [(&str, OnError); 3] =
+    [("defer", OnError::Defer), ("reject", OnError::Reject), ("skip", OnError::Skip)];
+
+pub(super) fn read(root: &Section<'_, '_>, source: &Source, tables: &[TableEntry]) -> Vec<StageEntry> {
+    let lists = [("session", StageList::Session), ("message", StageList::Message), ("delivery", StageList::Delivery)];
+    let mut stages = Vec::new();
+    for (key, list) in lists {
+        let sections = root.sections(key);
+        let numbered = sections.iter().zip(1..);
+        stages.extend(numbered.filter_map(|(section, number)| stage(section, list, number, source, tables)));
+    }
+    stages
+}
+
+fn stage(
+    section: &Section<'_, '_>,
+    list: StageList,
+    number: usize,
+    source: &Source,
+    tables: &[TableEntry],
+) -> Option<StageEntry> {
+    let plugin = section.required("plugin", |value| Ok((value.text()?, value.span())));
+    let name = section.read("name", |value| value.text());
+    let (config, config_places) = config(section);
+    let mut granted = named_tables(&config, tables);
+    granted.extend(section.read("tables", |value| value.list(|value| table_name(value, tables))).unwrap_or_default());
+    let on_error = section.read("on-error", |value| value.choice(&ON_ERROR)).unwrap_or_default();
+    let limits = limits(section);
+    let condition = match list {
+        StageList::Session => None,
+        _ => section.section("when").map(|when| conditions::read(&when)),
+    };
+    let phases = match list {
+        StageList::Session => section.read("phases", |value| value.list(|value| value.choice(&PHASES))),
+        _ => None,
+    };
+    section.finish();
+    let (plugin, plugin_span) = plugin?;
+    let (plugin, plugin_name) = resolve(&plugin, source);
+    Some(StageEntry {
+        list,
+        number,
+        name: name.unwrap_or(plugin_name),
+        plugin,
+        plugin_span,
+        config,
+        config_places,
+        tables: granted,
+        on_error,
+        limits,
+        condition,
+        phases: phases.unwrap_or_else(|| PHASES.map(|(_, phase)| phase).to_vec()),
+    })
+}
+
+/// A name without dot and slash is a stock filter's; all else is a file's.
+fn resolve(plugin: &str, source: &Source) -> (Plugin, String) {
+    if !plugin.contains(['/', '.']) {
+        return (Plugin::Stock(plugin.to_owned()), plugin.to_owned());
+    }
+    let path = source.resolve(plugin);
+    let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    (Plugin::File(path), name)
+}
+
+fn limits(section: &Section<'_, '_>) -> FilterLimits {
+    let default = FilterLimits::default();
+    FilterLimits {
+        timeout: section.read("timeout", units::duration).unwrap_or(default.timeout),
+        memory: section.read("memory", units::size).unwrap_or(default.memory),
+        lookups: section.read("lookups", units::count).unwrap_or(default.lookups),
+        output: section.read("output", units::size).unwrap_or(default.output),
+        edits: section.read("edits", units::count).unwrap_or(default.edits),
+        log: section
+            .read("log", |value| {
+                let size = units::size(value)?;
+                u32::try_from(size).map_err(|_| value.wrong("this must be below 4 GiB"))
+            })
+            .unwrap_or(default.log),
+    }
+}
+
+fn table_name(value: Value<'_>, tables: &[TableEntry]) -> Result<String, Vec<Diagnostic>> {
+    let names: Vec<_> = tables.iter().map(|table| (table.name.as_str(), ())).collect();
+    value.choice(&names)?;
+    value.text()
+}
+
+/// `config` as JSON, with the places of all its parts.
+fn config(section: &Section<'_, '_>) -> (serde_json::Value, Vec<(String, Range<usize>)>) {
+    let mut places = Vec::new();
+    let json = section.read("config", |value| {
+        if value.as_table().is_none() {
+            return Err(value.wrong("`config` must be a table"));
+        }
+        to_json(value, "", &mut places)
+    });
+    (json.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())), places)
+}
+
+fn to_json(
+    value: Value<'_>,
+    path: &str,
+    places: &mut Vec<(String, Range<usize>)>,
+) -> Result<serde_json::Value, Vec<Diagnostic>> {
+    places.push((path.to_owned(), value.span()));
+    Ok(match value.raw() {
+        DeValue::String(text) => serde_json::Value::String(text.clone().into_owned()),
+        DeValue::Integer(integer) => {
+            let number = i64::from_str_radix(integer.as_str(), integer.radix());
+            number.map_err(|_| value.wrong("this number is too large"))?.into()
+        }
+        DeValue::Float(float) => {
+            let number = float.as_str().parse::<f64>().ok().and_then(serde_json::Number::from_f64);
+            number.ok_or_else(|| value.wrong("this number can't be passed to a filter"))?.into()
+        }
+        DeValue::Boolean(boolean) => (*boolean).into(),
+        DeValue::Datetime(datetime) => datetime.to_string().into(),
+        DeValue::Array(_) => {
+            let mut index = 0_usize..;
+            let convert =
+                |value: Value<'_>| to_json(value, &format!("{path}[{}]", index.next().unwrap_or_default()), places);
+            value.list(convert)?.into()
+        }
+        DeValue::Table(_) => {
+            let convert = |key: &str, value: Value<'_>| {
+                let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+                Ok((key.to_owned(), to_json(value, &path, places)?))
+            };
+            serde_json::Value::Object(value.map(convert)?.into_iter().collect())
+        }
+    })
+}
+
+/// The tables whose names occur anywhere in a configuration: naming one is what grants it.
+fn named_tables(config: &serde_json::Value, tables: &[TableEntry]) -> BTreeSet<String> {
+    match config {
+        serde_json::Value::String(text) => {
+            tables.iter().map(|table| &table.name).filter(|name| *name == text).cloned().collect()
+        }
+        serde_json::Value::Array(values) => values.iter().flat_map(|value| named_tables(value, tables)).collect(),
+        serde_json::Value::Object(values) => values.values().flat_map(|value| named_tables(value, tables)).collect(),
+        _ => BTreeSet::new(),
+    }
+}

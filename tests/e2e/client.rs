@@ -1,0 +1,80 @@
+//! A small SMTP client that says exactly what a test wants it to say.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// One session.
+pub(crate) struct Client {
+    lines: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connect, read the greeting, say EHLO.
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        let mut client = Self { lines: BufReader::new(stream) };
+        client.reply()?;
+        client.command("EHLO client.example.org")?;
+        Ok(client)
+    }
+
+    /// Send one line and read the reply to it.
+    pub(crate) fn command(&mut self, line: &str) -> io::Result<String> {
+        self.lines.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
+        self.reply()
+    }
+
+    /// Send a message (CRLF line ends) and return the last reply: of the final dot, or of the first refusal.
+    pub(crate) fn send(&mut self, sender: &str, recipients: &[&str], message: &[u8]) -> io::Result<String> {
+        let mut reply = self.command(&format!("MAIL FROM:<{sender}>"))?;
+        for recipient in recipients {
+            if !reply.starts_with("250") {
+                return Ok(reply);
+            }
+            reply = self.command(&format!("RCPT TO:<{recipient}>"))?;
+        }
+        if !reply.starts_with("250") {
+            return Ok(reply);
+        }
+        reply = self.command("DATA")?;
+        if !reply.starts_with("354") {
+            return Ok(reply);
+        }
+        self.lines.get_mut().write_all(&stuffed(message))?;
+        self.reply()
+    }
+
+    fn reply(&mut self) -> io::Result<String> {
+        let mut reply = String::new();
+        loop {
+            let start = reply.len();
+            if self.lines.read_line(&mut reply)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if reply.as_bytes().get(start + 3) != Some(&b'-') {
+                return Ok(reply.trim_end().to_owned());
+            }
+        }
+    }
+}
+
+/// Dot-stuffed (RFC 5321 4.5.2), with the end of data.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + 16);
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        if line.starts_with(b".") {
+            out.push(b'.');
+        }
+        out.extend_from_slice(line);
+    }
+    if !out.ends_with(b"\r\n") {
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b".\r\n");
+    out
+}

@@ -1,0 +1,12 @@
+//! End-to-end tests: the real binary on loopback, real clients, real next hops. One file a scenario.
+
+mod client;
+mod relay;
+mod sink;
+
+mod clients;
+mod crash;
+mod full_disk;
+mod pass_through;
+mod rewriting;
+mod spinning;

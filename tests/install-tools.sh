@@ -1,0 +1,43 @@
+#!/bin/sh
+# Installs what building and testing need and this machine lacks: as root on Debian and its relatives by itself,
+# elsewhere it says what is missing.
+set -eu
+
+missing=
+need() { # need PACKAGES TEST...: the packages, unless the test succeeds
+    packages=$1
+    shift
+    "$@" >/dev/null 2>&1 || missing="$missing $packages"
+}
+
+has_wasm_target() {
+    # The target of the running toolchain, or one that rustup can add (it can't on a machine without internet).
+    [ -d "$(rustc --print sysroot)/lib/rustlib/wasm32-unknown-unknown" ] ||
+        rustup target add wasm32-unknown-unknown ||
+        [ -d /usr/lib/rustlib/src/rust/library ] || ls -d /usr/src/rustc-*/library
+}
+
+need "gcc libc6-dev" command -v cc
+need "rustc-web cargo-web rust-web-src" has_wasm_target
+need "python3" command -v python3
+need "swaks" command -v swaks
+need "postfix" test -x /usr/sbin/smtp-sink
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    echo "missing:$missing (Debian's names; install them, or run this as root on Debian)" >&2
+    exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# Postfix is here for smtp-sink and smtp-source only: unconfigured, and not started where services would be.
+echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    printf '#!/bin/sh\nexit 101\n' >$policy
+    chmod +x $policy
+    trap 'rm -f $policy' EXIT
+fi
+# shellcheck disable=SC2086 — one word a package
+apt-get install -y -qq --no-install-recommends $missing >/dev/null
