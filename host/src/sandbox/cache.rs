@@ -30,14 +30,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The place for this component with this configuration on this engine.
-    pub(super) fn of(folder: &Path, engine: &Engine, component: &[u8], config: &str, granted: &[String]) -> Self {
+    /// The place for this plugin with this configuration on this engine.
+    pub(super) fn of(folder: &Path, engine: &Engine, wasm: &[u8], config: &str, granted: &[String]) -> Self {
         let mut engine_hash = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut engine_hash);
         let mut name = Sha256::new();
         name.update(FORMAT);
         name.update(engine_hash.finish().to_le_bytes());
-        for part in [component, config.as_bytes(), granted.join("\n").as_bytes()] {
+        for part in [env!("CARGO_PKG_VERSION").as_bytes(), wasm, config.as_bytes(), granted.join("\n").as_bytes()] {
             name.update((part.len() as u64).to_le_bytes());
             name.update(part);
         }

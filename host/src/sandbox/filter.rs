@@ -59,8 +59,8 @@ impl WasmFilter {
         &self,
         guest: impl FnOnce() -> Guest,
         call: impl AsyncFnOnce(&mut Store<Guest>, Instance) -> wasmtime::Result<Result<V, String>>,
-    ) -> Result<(V, Store<Guest>), FilterError> {
-        let _place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
+    ) -> Result<(V, Guest), FilterError> {
+        let place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
         // The filter's time runs from here, not while it waits for a place.
         let mut store = store(&self.sandbox.engine, guest());
         let work = async {
@@ -68,11 +68,14 @@ impl WasmFilter {
             call(&mut store, instance).await.map_err(|error| (FailureKind::InvalidAnswer, error))
         };
         let answer = bounded(self.limits.timeout + GRACE, work).await;
-        self.tell_dropped(&store);
+        // The instance goes before its place is given to somebody else.
+        let guest = store.into_data();
+        drop(place);
+        self.tell_dropped(&guest);
         match answer? {
-            Ok(Ok(value)) => Ok((value, store)),
+            Ok(Ok(value)) => Ok((value, guest)),
             Ok(Err(message)) => Err(plain_failure(FailureKind::Failed, convert::reason(&message))),
-            Err((otherwise, error)) => Err(failure(store.data(), &error, otherwise)),
+            Err((otherwise, error)) => Err(failure(&guest, &error, otherwise)),
         }
     }
 
@@ -96,14 +99,14 @@ impl WasmFilter {
             guest.mail = Some(Arc::clone(mail));
             guest
         };
-        let (outcome, mut store) = self
+        let (outcome, mut guest) = self
             .run(guest, async |store, instance| {
                 let exports = indices.load(&mut *store, &instance)?;
                 exports.call_filter(&mut *store, Resource::new_borrow(0)).await
             })
             .await?;
         self.bound_answer(outcome.edits.len())?;
-        convert::outcome_from_wit(outcome, store.data_mut()).map_err(nonsense)
+        convert::outcome_from_wit(outcome, &mut guest).map_err(nonsense)
     }
 
     async fn decide(&self, facts: &Facts) -> Result<Decision, FilterError> {
@@ -115,14 +118,14 @@ impl WasmFilter {
             guest
         };
         let facts = convert::facts_to_wit(facts);
-        let (decision, mut store) = self
+        let (decision, mut guest) = self
             .run(guest, async |store, instance| {
                 let exports = indices.load(&mut *store, &instance)?;
                 exports.call_decide(&mut *store, &facts).await
             })
             .await?;
         self.bound_answer(decision.effects.len())?;
-        convert::decision_from_wit(decision, store.data_mut()).map_err(nonsense)
+        convert::decision_from_wit(decision, &mut guest).map_err(nonsense)
     }
 
     fn guest(&self, id: Arc<str>) -> Guest {
@@ -137,8 +140,7 @@ impl WasmFilter {
         Err(plain_failure(FailureKind::Edits, format!("it answered with {edits} edits; `edits` allows {limit}")))
     }
 
-    fn tell_dropped(&self, store: &Store<Guest>) {
-        let guest = store.data();
+    fn tell_dropped(&self, guest: &Guest) {
         if guest.log_dropped > 0 {
             tracing::warn!(stage = &*self.stage, id = &*guest.id, lines = guest.log_dropped, "log lines were dropped");
         }

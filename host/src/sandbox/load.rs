@@ -89,14 +89,14 @@ fn list(names: &[String]) -> String {
 impl Sandbox {
     /// Make a plugin ready. Compiles unless the cache has it (a tenth of a second and more), so this belongs into the start.
     pub async fn load(&self, plugin: Plugin<'_>) -> Result<Arc<WasmFilter>, LoadError> {
-        let wasm = component::from_bytes(&self.engine, plugin.wasm)?;
         let config = plugin.config.to_string();
         let granted: Vec<String> = plugin.tables.keys().cloned().collect();
-        let entry = Entry::of(&self.cache_dir, &self.engine, &wasm, &config, &granted);
+        let entry = Entry::of(&self.cache_dir, &self.engine, plugin.wasm, &config, &granted);
         let tables = Arc::new(plugin.tables);
         let image = match entry.read(&self.engine) {
             Some(image) => image,
             None => {
+                let wasm = component::from_bytes(&self.engine, plugin.wasm)?;
                 let guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
                 let image = self.prepare(&wasm, &config, plugin.role, guest).await?;
                 entry.write(&image);

@@ -42,7 +42,7 @@ async fn many_calls_at_once_wait_for_places() {
     let place = Place::with_instances(2);
     let good = place.misbehave("remember", Role::Message).await.expect("it loads");
     let bad = place.misbehave("panic", Role::Message).await.expect("it loads");
-    let calls: Vec<_> = (0..100)
+    let calls: Vec<_> = (0..1_000)
         .map(|number| {
             let filter = Arc::clone(if number % 3 == 0 { &bad } else { &good });
             (number, tokio::spawn(async move { filter.message(&mail()).await.map_err(|error| error.kind) }))
