@@ -189,7 +189,9 @@ async fn load(entry: &StageEntry, sandbox: &Sandbox, tables: &Tables) -> Result<
             .into_iter()
             .map(|mistake| {
                 let message = format!("filter `{}`: {}", entry.name, mistake.message);
-                Diagnostic::error(entry.config_span(&mistake.path), message)
+                // serde's words for a key that nobody knows.
+                let of_key = mistake.message.starts_with("unknown field");
+                Diagnostic::error(entry.config_span(&mistake.path, of_key), message)
             })
             .collect()),
         Err(error) => Err(vec![at_plugin(format!("filter `{}` can't be used: {error}", entry.name))]),

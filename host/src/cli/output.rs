@@ -71,14 +71,12 @@ pub(super) fn fail(error: &dyn std::error::Error) -> ExitCode {
 }
 
 /// Where log lines go: standard error, with colours on a terminal. `MAILWEIR_LOG` says how much (tracing's filter syntax).
-pub(super) fn start_log(default: &str) {
+/// Short-lived commands write no time.
+pub(super) fn start_log(default: &str, with_time: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MAILWEIR_LOG");
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
+    let log = log.with_target(false);
+    if with_time { log.init() } else { log.without_time().init() }
 }

@@ -23,7 +23,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    output::start_log("info");
+    output::start_log("info", true);
     let runtime = match output::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

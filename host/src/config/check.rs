@@ -3,7 +3,8 @@
 use super::{
     Config, RelayDomain,
     diagnostic::Diagnostic,
-    reader::{Mistakes, Section, suggestion},
+    reader::{Mistakes, Section},
+    tables::missing_table,
 };
 
 /// Add the mistakes that no single value has.
@@ -61,14 +62,10 @@ fn routes(config: &Config, mistakes: &Mistakes) {
 }
 
 fn relay_tables(config: &Config, root: &Section<'_, '_>, mistakes: &Mistakes) {
-    let known: Vec<_> = config.tables.iter().map(|table| table.name.as_str()).collect();
     for domain in &config.relay_domains {
-        if let RelayDomain::Table(name) = domain
-            && !known.contains(&name.as_str())
-        {
+        if let RelayDomain::Table(name) = domain {
             let span = root.span_of("relay").unwrap_or(0..0);
-            let missing = Diagnostic::error(span, format!("there is no table `{name}` in [tables]"));
-            mistakes.add(missing.with_help(suggestion(name, &known)));
+            missing_table(name, &config.tables, span).into_iter().for_each(|missing| mistakes.add(missing));
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::mail::Network;
 
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
-pub use stages::{Plugin, SessionPhases, StageEntry, StageList};
+pub use stages::{ConfigPlace, Plugin, SessionPhases, StageEntry, StageList};
 pub use tables::{TableEntry, TableKind};
 
 pub(crate) use reader::suggestion;
@@ -163,7 +163,7 @@ fn loopback() -> Vec<Network> {
 }
 
 fn listener(name: &str, section: &Section<'_, '_>) -> Option<Listener> {
-    let address = |value: Value<'_>| value.parsed::<SocketAddr>().map(|address| (address, value.span()));
+    let address = |value: Value<'_>| units::socket_address(value).map(|address| (address, value.span()));
     let addresses = section.required("addresses", |value| value.list(address));
     section.finish();
     Some(Listener { name: name.to_owned(), addresses: addresses? })

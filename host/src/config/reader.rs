@@ -120,10 +120,18 @@ impl<'a> Value<'a> {
 
     /// A table with free keys, such as `rows`.
     pub(super) fn map<T>(&self, mut convert: impl FnMut(&str, Self) -> Converted<T>) -> Converted<Vec<T>> {
+        self.map_with_keys(|key, _, value| convert(key, value))
+    }
+
+    /// The same with the place of each key.
+    pub(super) fn map_with_keys<T>(
+        &self,
+        mut convert: impl FnMut(&str, Range<usize>, Self) -> Converted<T>,
+    ) -> Converted<Vec<T>> {
         let table = self.as_table().ok_or_else(|| self.wanted("a table"))?;
         let (mut values, mut mistakes) = (Vec::new(), Vec::new());
         for (key, value) in table {
-            match convert(key.get_ref(), Value(value)) {
+            match convert(key.get_ref(), key.span(), Value(value)) {
                 Ok(value) => values.push(value),
                 Err(more) => mistakes.extend(more),
             }

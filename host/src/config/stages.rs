@@ -8,7 +8,7 @@ use super::{
     conditions,
     diagnostic::{Diagnostic, Source},
     reader::{Section, Value},
-    tables::TableEntry,
+    tables::{TableEntry, missing_table},
     units,
 };
 use crate::pipeline::{Condition, FilterLimits, OnError, Phase};
@@ -61,8 +61,8 @@ pub struct StageEntry {
     pub plugin_span: Range<usize>,
     /// `config` as the filter gets it.
     pub config: serde_json::Value,
-    /// Where each part of `config` stands, by its path.
-    pub config_places: Vec<(String, Range<usize>)>,
+    /// Where each part of `config` stands.
+    pub config_places: Vec<ConfigPlace>,
     /// The tables it may ask: all that `config` or `tables` name.
     pub tables: BTreeSet<String>,
     /// `on-error`.
@@ -75,13 +75,25 @@ pub struct StageEntry {
     pub phases: SessionPhases,
 }
 
+/// Where a part of `config` stands.
+#[derive(Debug)]
+pub struct ConfigPlace {
+    /// `domains`, `domains[2]`, `rules[0].pattern`; empty for the whole.
+    path: String,
+    /// Its key, where it has one.
+    key: Option<Range<usize>>,
+    /// Its value.
+    value: Range<usize>,
+}
+
 impl StageEntry {
-    /// Where the part of `config` with this path stands: the nearest that is there, else the stage's `plugin`.
-    pub fn config_span(&self, path: &str) -> Range<usize> {
+    /// Where the part of `config` with this path stands: its key or its value, the nearest part that is there, else the stage's
+    /// `plugin`.
+    pub fn config_span(&self, path: &str, of_key: bool) -> Range<usize> {
         let mut path = path;
         loop {
-            if let Some((_, span)) = self.config_places.iter().find(|(place, _)| place == path) {
-                return span.clone();
+            if let Some(place) = self.config_places.iter().find(|place| place.path == path) {
+                return place.key.clone().filter(|_| of_key).unwrap_or_else(|| place.value.clone());
             }
             match path.rfind(['.', '[']) {
                 Some(end) => path = path.get(..end).unwrap_or_default(),
@@ -184,29 +196,32 @@ fn limits(section: &Section<'_, '_>) -> FilterLimits {
 }
 
 fn table_name(value: Value<'_>, tables: &[TableEntry]) -> Result<String, Vec<Diagnostic>> {
-    let names: Vec<_> = tables.iter().map(|table| (table.name.as_str(), ())).collect();
-    value.choice(&names)?;
-    value.text()
+    let name = value.text()?;
+    match missing_table(&name, tables, value.span()) {
+        None => Ok(name),
+        Some(missing) => Err(vec![missing]),
+    }
 }
 
 /// `config` as JSON, with the places of all its parts.
-fn config(section: &Section<'_, '_>) -> (serde_json::Value, Vec<(String, Range<usize>)>) {
+fn config(section: &Section<'_, '_>) -> (serde_json::Value, Vec<ConfigPlace>) {
     let mut places = Vec::new();
     let json = section.read("config", |value| {
         if value.as_table().is_none() {
             return Err(value.wrong("`config` must be a table"));
         }
-        to_json(value, "", &mut places)
+        to_json(value, String::new(), None, &mut places)
     });
     (json.unwrap_or_else(|| serde_json::Value::Object(serde_json::Map::new())), places)
 }
 
 fn to_json(
     value: Value<'_>,
-    path: &str,
-    places: &mut Vec<(String, Range<usize>)>,
+    path: String,
+    key: Option<Range<usize>>,
+    places: &mut Vec<ConfigPlace>,
 ) -> Result<serde_json::Value, Vec<Diagnostic>> {
-    places.push((path.to_owned(), value.span()));
+    places.push(ConfigPlace { path: path.clone(), key, value: value.span() });
     Ok(match value.raw() {
         DeValue::String(text) => serde_json::Value::String(text.clone().into_owned()),
         DeValue::Integer(integer) => {
@@ -221,16 +236,15 @@ fn to_json(
         DeValue::Datetime(datetime) => datetime.to_string().into(),
         DeValue::Array(_) => {
             let mut index = 0_usize..;
-            let convert =
-                |value: Value<'_>| to_json(value, &format!("{path}[{}]", index.next().unwrap_or_default()), places);
-            value.list(convert)?.into()
+            let mut path = || format!("{path}[{}]", index.next().unwrap_or_default());
+            value.list(|value| to_json(value, path(), None, places))?.into()
         }
         DeValue::Table(_) => {
-            let convert = |key: &str, value: Value<'_>| {
+            let convert = |key: &str, span: Range<usize>, value: Value<'_>| {
                 let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-                Ok((key.to_owned(), to_json(value, &path, places)?))
+                Ok((key.to_owned(), to_json(value, path, Some(span), places)?))
             };
-            serde_json::Value::Object(value.map(convert)?.into_iter().collect())
+            serde_json::Value::Object(value.map_with_keys(convert)?.into_iter().collect())
         }
     })
 }

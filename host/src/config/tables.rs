@@ -27,6 +27,13 @@ pub enum TableKind {
     Inline(Vec<(String, String)>),
 }
 
+/// The mistake of naming a table that isn't there.
+pub(super) fn missing_table(name: &str, tables: &[TableEntry], span: Range<usize>) -> Option<Diagnostic> {
+    let known: Vec<_> = tables.iter().map(|table| table.name.as_str()).collect();
+    let missing = Diagnostic::error(span, format!("there is no table `{name}` in [tables]"));
+    (!known.contains(&name)).then(|| missing.with_help(suggestion(name, &known)))
+}
+
 const TYPES: [&str; 2] = ["inline", "text"];
 
 pub(super) fn read(root: &Section<'_, '_>, source: &Source) -> Vec<TableEntry> {

@@ -1,6 +1,9 @@
 //! Values with a form of their own: durations, sizes, domains, next hops, regular expressions.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use regex::Regex;
 
@@ -51,6 +54,15 @@ pub(super) fn size(value: Value<'_>) -> Converted<u64> {
     octets.and_then(|one: u64| number.parse::<u64>().ok()?.checked_mul(one)).ok_or_else(|| {
         let wrong = Diagnostic::error(value.span(), format!("`{text}` is no size"));
         vec![wrong.with_help("a number of octets, or a string with KiB, MiB, GiB, kB, MB or GB, such as \"16MiB\"")]
+    })
+}
+
+/// An IP address and a port.
+pub(super) fn socket_address(value: Value<'_>) -> Converted<SocketAddr> {
+    let text = value.text()?;
+    text.parse().map_err(|_| {
+        let wrong = Diagnostic::error(value.span(), format!("`{text}` is no address to listen on"));
+        vec![wrong.with_help("an IP address and a port, such as \"0.0.0.0:25\", \"127.0.0.1:2525\" or \"[::]:25\"")]
     })
 }
 

@@ -79,7 +79,7 @@ impl Traced {
 const DELIVERED: &str = "would be delivered";
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error");
+    output::start_log("error", false);
     let message = match read_message(args) {
         Ok(message) => message,
         Err(error) => {
