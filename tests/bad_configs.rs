@@ -93,22 +93,25 @@ fn a_bogus_key_is_found_wherever_it_stands() {
 /// The text with a bogus key: at the top, after each table header, and in each inline table but those with free keys.
 fn with_bogus_key(text: &str) -> Vec<String> {
     let mut variants = vec![format!("bogus-key = 1\n{text}")];
+    let mut add = |offset: usize, key: &str| {
+        let (before, after) = text.split_at(offset);
+        variants.push(format!("{before}{key}{after}"));
+    };
     let mut offset = 0;
     for line in text.split_inclusive('\n') {
-        let end = offset + line.len();
         // `[tables]` has names that the user chooses; its entries are inline tables.
         if line.starts_with('[') && line.trim() != "[tables]" {
-            variants.push(format!("{}bogus-key = 1\n{}", &text[..end], &text[end..]));
+            add(offset + line.len(), "bogus-key = 1\n");
         }
-        let code = line.split(" #").next().unwrap_or_default();
-        for (at, _) in code.match_indices("{ ") {
-            let free_keys = code[..at].trim_end().ends_with("rows =") || code[..at].trim_end().ends_with("header =");
-            if !free_keys && !line.starts_with('#') {
-                let at = offset + at + 2;
-                variants.push(format!("{}bogus-key = 1, {}", &text[..at], &text[at..]));
+        let code = line.split('#').next().unwrap_or_default();
+        for (at, brace) in code.match_indices("{ ") {
+            let before = code.split_at(at).0.trim_end();
+            // Rows and header fields have names that the user chooses, too.
+            if !before.ends_with("rows =") && !before.ends_with("header =") {
+                add(offset + at + brace.len(), "bogus-key = 1, ");
             }
         }
-        offset = end;
+        offset += line.len();
     }
     variants
 }
