@@ -7,6 +7,8 @@ mod outcome;
 mod queue;
 mod retry;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -109,12 +109,12 @@ fn make_private(folder: &Path) -> Result<(), SandboxError> {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).map_err(failed)
 }
 
-/// Say so when the filters could together use more memory than there is: the limits then don't protect the relay.
+/// Say so when the filters could, at the worst, use more memory together than there is.
 fn compare_with_machine(settings: &SandboxSettings) {
     let demand = settings.max_memory.saturating_mul(u64::from(settings.max_instances));
     if let Some(memory) = machine_memory().filter(|memory| demand > *memory) {
-        tracing::warn!(
-            "{} filter calls at the same time with up to {} MiB each are {} MiB; this machine has {} MiB",
+        tracing::info!(
+            "at the worst, {} filter calls at the same time with up to {} MiB each take {} MiB; this machine has {} MiB",
             settings.max_instances,
             settings.max_memory >> 20,
             demand >> 20,

@@ -78,7 +78,9 @@ impl Guest {
     /// Called at each tick of the epoch clock while the guest runs.
     pub(super) fn tick(&mut self) -> UpdateDeadline {
         if Instant::now() < self.deadline {
-            return UpdateDeadline::Yield(1);
+            // tokio's own way to yield: it looks for input and timers before the guest goes on. With `UpdateDeadline::Yield` a
+            // guest that spins would let that wait for dozens of ticks.
+            return UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()));
         }
         self.stopped = Some(FailureKind::Timeout);
         UpdateDeadline::Interrupt

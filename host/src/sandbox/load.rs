@@ -197,7 +197,9 @@ fn exports_of(
         let ty = component.component_type();
         // What wizer adds for itself is not the author's.
         let names = ty.exports(engine).map(|(name, _)| name.to_owned());
-        names.filter(|name| !name.starts_with("wasmtime:wizer/")).collect::<Vec<_>>()
+        let mut names: Vec<_> = names.filter(|name| !name.starts_with("wasmtime:wizer/")).collect();
+        names.sort();
+        names
     };
     let message = exports::message::GuestIndices::new(pre).ok();
     let session = exports::session::GuestIndices::new(pre).ok();
