@@ -4,7 +4,9 @@ mod client;
 mod relay;
 mod sink;
 
+mod all_three_lists;
 mod clients;
+mod commands;
 mod crash;
 mod full_disk;
 mod pass_through;

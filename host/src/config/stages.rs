@@ -104,15 +104,6 @@ impl StageEntry {
     }
 }
 
-const PHASES: [(&str, Phase); 6] = [
-    ("connect", Phase::Connect),
-    ("helo", Phase::Helo),
-    ("mail", Phase::Mail),
-    ("rcpt", Phase::Rcpt),
-    ("data", Phase::Data),
-    ("end-of-data", Phase::EndOfData),
-];
-
 const ON_ERROR: [(&str, OnError); 3] =
     [("defer", OnError::Defer), ("reject", OnError::Reject), ("skip", OnError::Skip)];
 
@@ -146,7 +137,10 @@ fn stage(
         _ => section.section("when").map(|when| conditions::read(&when)),
     };
     let phases = match list {
-        StageList::Session => section.read("phases", |value| value.list(|value| value.choice(&PHASES))),
+        StageList::Session => {
+            let names = Phase::ALL.map(|phase| (phase.name(), phase));
+            section.read("phases", |value| value.list(|value| value.choice(&names)))
+        }
         _ => None,
     };
     section.finish();
@@ -164,7 +158,7 @@ fn stage(
         on_error,
         limits,
         condition,
-        phases: phases.unwrap_or_else(|| PHASES.map(|(_, phase)| phase).to_vec()),
+        phases: phases.unwrap_or_else(|| Phase::ALL.to_vec()),
     })
 }
 

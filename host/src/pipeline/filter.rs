@@ -69,6 +69,23 @@ pub enum Phase {
     EndOfData,
 }
 
+impl Phase {
+    /// In the order of a session.
+    pub const ALL: [Self; 6] = [Self::Connect, Self::Helo, Self::Mail, Self::Rcpt, Self::Data, Self::EndOfData];
+
+    /// As in the TOML.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Helo => "helo",
+            Self::Mail => "mail",
+            Self::Rcpt => "rcpt",
+            Self::Data => "data",
+            Self::EndOfData => "end-of-data",
+        }
+    }
+}
+
 /// Something that a filter remembers for the rest of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {

@@ -19,7 +19,7 @@ pub use filter::{
 };
 pub use fold::{Ended, Observer, StageReport, StageResult, run};
 pub use limits::FilterLimits;
-pub use session::{Gathered, Refusal, SessionStage, SessionStages};
+pub use session::{DecisionReport, Gathered, Refusal, SessionStage, SessionStages};
 pub use stage::{OnError, Stage};
 
 /// The three stage lists of the TOML.

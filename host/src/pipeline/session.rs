@@ -3,7 +3,10 @@
 //! No filter lives as long as a connection. What has to be remembered from one moment to the next is kept here: the notes of
 //! each stage, the refusals that are told at RCPT only, and what is to happen to the transaction.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     filter::{Decision, Effect, Facts, FailureKind, Filter, FilterError, Note, Phase, Verdict},
@@ -44,6 +47,19 @@ pub struct Refusal {
     pub phase: Phase,
     /// What the client hears.
     pub reply: Reply,
+}
+
+/// What one stage did at one moment, for those who want to see it.
+#[derive(Clone, Debug)]
+pub struct DecisionReport {
+    /// Index in the list.
+    pub index: usize,
+    /// When.
+    pub phase: Phase,
+    /// Its answer, or how it failed.
+    pub result: Result<Decision, FilterError>,
+    /// Wall time in the stage.
+    pub elapsed: Duration,
 }
 
 /// What the decisions have brought together for a message, beside refusals.
@@ -88,6 +104,8 @@ pub struct SessionStages {
     hello: Scope,
     /// Lasts until the next MAIL, EHLO or HELO.
     transaction: Scope,
+    /// Kept only for facts with `explain`.
+    reports: Vec<DecisionReport>,
 }
 
 impl SessionStages {
@@ -101,7 +119,13 @@ impl SessionStages {
             connection: Scope::default(),
             hello: Scope::default(),
             transaction: Scope::default(),
+            reports: vec![],
         }
+    }
+
+    /// What the stages did since the last call, if the facts said `explain`.
+    pub fn take_reports(&mut self) -> Vec<DecisionReport> {
+        std::mem::take(&mut self.reports)
     }
 
     /// Ask the stages about this moment; `facts` is called only if one of them wants to know. Helo forgets what was decided
@@ -160,13 +184,19 @@ impl SessionStages {
     async fn ask(&mut self, phase: Phase, facts: Facts) -> Result<Gathered, Refusal> {
         let mut gathered = Gathered::default();
         let mut facts = Arc::new(facts);
-        for (stage, notes) in self.stages.iter().zip(&mut self.notes) {
+        for (index, (stage, notes)) in self.stages.iter().zip(&mut self.notes).enumerate() {
             if !stage.phases.contains(&phase) {
                 continue;
             }
+            let begin = Instant::now();
             Arc::make_mut(&mut facts).notes.clone_from(notes);
             let answer = stage.filter.session(&facts).await;
-            let verdict = match answer.and_then(|decision| admit(decision, notes, &mut gathered)) {
+            let result = answer.and_then(|decision| admit(&decision, notes, &mut gathered).map(|()| decision));
+            if facts.explain {
+                let (result, elapsed) = (result.clone(), begin.elapsed());
+                self.reports.push(DecisionReport { index, phase, result, elapsed });
+            }
+            let verdict = match result.map(|decision| decision.verdict) {
                 Ok(verdict) => verdict,
                 Err(error) => {
                     tell(stage, &facts, &error);
@@ -194,9 +224,9 @@ impl SessionStages {
 }
 
 /// Check an answer as a whole, then take its effects over.
-fn admit(decision: Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> Result<Verdict, FilterError> {
+fn admit(decision: &Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> Result<(), FilterError> {
     let (mut new_notes, mut new) = (notes.clone(), Gathered::default());
-    for (index, effect) in decision.effects.into_iter().enumerate() {
+    for (index, effect) in decision.effects.iter().cloned().enumerate() {
         let invalid = |why: &str| FilterError {
             kind: FailureKind::InvalidAnswer,
             message: format!("effect {index}: {why}"),
@@ -217,7 +247,7 @@ fn admit(decision: Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> 
     }
     *notes = new_notes;
     gathered.merge(new);
-    Ok(decision.verdict)
+    Ok(())
 }
 
 /// A key that is there already keeps its place and gets the new value.

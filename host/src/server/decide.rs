@@ -69,9 +69,7 @@ impl Desk {
         if let Some(refusal) = self.stages.refusal().cloned() {
             return Err(self.told(refusal, transaction, Some(original)));
         }
-        let ours = relay::is_ours(&*self.shared.settings.relay_domains, original)
-            .and_then(|ours| relay::check(&self.client, original, ours).map(|()| ours));
-        match ours {
+        match relay::admit(&*self.shared.settings.relay_domains, &self.client, original) {
             Ok(ours) => self.ask(Phase::Rcpt, transaction, Some((recipient, ours))).await,
             Err(reply) => {
                 self.log(None, &reply, transaction, Some(original));

@@ -14,5 +14,5 @@ mod settings;
 mod tests;
 
 pub use listener::{Server, ServerError};
-pub use relay::{DomainList, DomainsError, RelayDomains};
+pub use relay::{DomainList, DomainsError, RelayDomains, admit};
 pub use settings::Settings;

@@ -33,8 +33,14 @@ impl RelayDomains for DomainList {
     }
 }
 
+/// Whether this client may send to this recipient: whether the recipient is one that we relay for, or what the client hears.
+pub fn admit(domains: &dyn RelayDomains, client: &Client, recipient: &Address) -> Result<bool, Reply> {
+    let ours = is_ours(domains, recipient)?;
+    check(client, recipient, ours).map(|()| ours)
+}
+
 /// Whether a recipient is one that we relay for. The bare `postmaster` (RFC 5321 4.5.1) always is.
-pub(super) fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<bool, Reply> {
+fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<bool, Reply> {
     let Some(domain) = original.domain() else { return Ok(true) };
     domains.contains(domain).map_err(|error| {
         tracing::error!(domain, "{error}");
@@ -44,7 +50,7 @@ pub(super) fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<
 
 /// Refuse what would make us an open relay. A local part that names a further way (`user%elsewhere@ours`, also quoted) isn't
 /// ours to deliver, whatever its domain (POSTFIX `reject_unauth_destination`).
-pub(super) fn check(client: &Client, original: &Address, is_ours: bool) -> Result<(), Reply> {
+fn check(client: &Client, original: &Address, is_ours: bool) -> Result<(), Reply> {
     let routed = original.local_part().contains(['@', '%', '!']);
     if client.trusted || is_ours && !routed {
         return Ok(());

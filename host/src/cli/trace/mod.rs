@@ -1,6 +1,7 @@
 //! `mailweir trace`: a message through all filters, and what each of them did; nothing is sent.
 
 mod report;
+mod session;
 mod text;
 
 use std::{
@@ -16,12 +17,12 @@ use std::{
 use bytes::Bytes;
 use serde::Serialize;
 
-use self::report::{Recorder, StageRecord, session_record, verdict_text};
+use self::report::{Recorder, StageRecord, verdict_text};
 use super::{ConfigArg, output};
 use crate::{
     app::App,
     mail::{self, Address, AddressError, Client, Envelope, Message, Received, Recipient, ReversePath},
-    pipeline::{self, Facts, Gathered, Mail, Phase, Refusal, SessionStages, Verdict},
+    pipeline::{self, Gathered, Mail, Verdict},
 };
 
 /// Run a message through the filters without sending it.
@@ -156,10 +157,8 @@ async fn trace(args: &Args, app: &App, message: Message) -> Traced {
     let value = received.value();
     mail.message.prepend_field("Received", &value);
     let mut stages = Vec::new();
-    let session = ask_session(args, app, &mail).await;
-    stages.extend(session_record(app, &session));
-    let verdict = match session {
-        Err(refusal) => format!("{} at {:?}", refusal.reply, refusal.phase),
+    let verdict = match session::ask(app, &mail, &mut stages).await {
+        Err(reply) => format!("refused: {reply}"),
         Ok(Gathered { discard: Some(reason), .. }) => verdict_text(&Verdict::Discard(reason)),
         Ok(gathered) => {
             let Mail { envelope, message, .. } = &mut mail;
@@ -176,33 +175,6 @@ async fn trace(args: &Args, app: &App, message: Message) -> Traced {
         size: mail.message.size(),
         stages,
     }
-}
-
-/// The `[[session]]` stages, as a client would meet them.
-async fn ask_session(args: &Args, app: &App, mail: &Mail) -> Result<Gathered, Refusal> {
-    let mut stages = SessionStages::new(Arc::clone(&app.pipeline.session), app.config.delay_reject);
-    let facts = |phase: Phase, recipient: Option<&Address>, accepted: &[Address]| Facts {
-        phase,
-        client: Arc::clone(&mail.client),
-        sender: (phase >= Phase::Mail).then(|| args.from.clone()),
-        recipient: recipient.cloned(),
-        recipient_is_ours: false,
-        recipients: accepted.to_vec(),
-        size: (phase == Phase::EndOfData).then(|| mail.message.size()),
-        notes: Vec::new(),
-        explain: true,
-    };
-    for phase in [Phase::Connect, Phase::Helo, Phase::Mail] {
-        stages.decide(phase, || facts(phase, None, &[])).await?;
-    }
-    for (number, recipient) in args.to.iter().enumerate() {
-        let accepted = args.to.get(..number).unwrap_or_default();
-        stages.decide(Phase::Rcpt, || facts(Phase::Rcpt, Some(recipient), accepted)).await?;
-    }
-    for phase in [Phase::Data, Phase::EndOfData] {
-        stages.decide(phase, || facts(phase, None, &args.to)).await?;
-    }
-    Ok(stages.gathered())
 }
 
 /// `[[message]]`, then `[[delivery]]`; what became of the message in words.

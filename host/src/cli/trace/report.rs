@@ -6,9 +6,10 @@ use serde::Serialize;
 use similar::{ChangeTag, capture_diff_slices};
 
 use crate::{
-    app::App,
-    mail::{Change, Edit, Message, Position},
-    pipeline::{Gathered, Observer, Refusal, StageReport, StageResult, Verdict},
+    mail::{Address, Change, Edit, Message, Position},
+    pipeline::{
+        DecisionReport, Effect, FilterError, Observer, OnError, SessionStage, StageReport, StageResult, Verdict,
+    },
 };
 
 /// Bodies larger than this are not compared line by line.
@@ -22,6 +23,9 @@ pub(super) struct StageRecord {
     /// Place in the list, counted from 1.
     pub(super) number: usize,
     pub(super) stage: String,
+    /// When a `[[session]]` stage was asked: `helo`, `rcpt <ann@b.example>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) phase: Option<String>,
     /// `next`, `reject 554 5.7.1 …`, `skipped`, `failed`.
     pub(super) verdict: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +40,30 @@ pub(super) struct StageRecord {
     pub(super) backtrace: Vec<String>,
     /// Time in the stage, in microseconds.
     pub(super) microseconds: f64,
+}
+
+impl StageRecord {
+    fn new(list: &'static str, index: usize, stage: &str, elapsed: Duration) -> Self {
+        Self {
+            list,
+            number: index + 1,
+            stage: stage.to_owned(),
+            phase: None,
+            verdict: String::new(),
+            reason: None,
+            edits: Vec::new(),
+            diff: Vec::new(),
+            notes: Vec::new(),
+            backtrace: Vec::new(),
+            microseconds: micros(elapsed),
+        }
+    }
+
+    fn fail(&mut self, error: &FilterError, policy: OnError) {
+        self.verdict = format!("failed, on-error = {policy}");
+        self.reason = Some(error.to_string());
+        self.backtrace.clone_from(&error.backtrace);
+    }
 }
 
 /// One edit in words.
@@ -64,16 +92,8 @@ pub(super) struct Recorder<'a> {
 impl Observer for Recorder<'_> {
     fn stage(&mut self, report: StageReport<'_>) {
         let mut record = StageRecord {
-            list: self.list,
-            number: report.index + 1,
-            stage: report.stage.to_owned(),
-            verdict: String::new(),
-            reason: None,
-            edits: Vec::new(),
             diff: changed_lines(&report.before.message, &report.after.message),
-            notes: Vec::new(),
-            backtrace: Vec::new(),
-            microseconds: micros(report.elapsed),
+            ..StageRecord::new(self.list, report.index, report.stage, report.elapsed)
         };
         match report.result {
             StageResult::Ran { verdict, reason, edits, notes } => {
@@ -86,41 +106,45 @@ impl Observer for Recorder<'_> {
                 record.verdict = "skipped".to_owned();
                 record.reason = Some(why.to_owned());
             }
-            StageResult::Failed(error, policy) => {
-                record.verdict = format!("failed, on-error = {policy}");
-                record.reason = Some(error.to_string());
-                record.backtrace.clone_from(&error.backtrace);
-            }
+            StageResult::Failed(error, policy) => record.fail(error, policy),
         }
         self.records.push(record);
     }
 }
 
-/// What the `[[session]]` stages said, all together; none if there are none.
-pub(super) fn session_record(app: &App, session: &Result<Gathered, Refusal>) -> Option<StageRecord> {
-    let names: Vec<_> = app.pipeline.session.iter().map(|stage| &*stage.name).collect();
-    if names.is_empty() {
-        return None;
-    }
-    let (stage, verdict, reason) = match session {
-        Err(refusal) => (refusal.stage.to_string(), refusal.reply.to_string(), Some(format!("at {:?}", refusal.phase))),
-        Ok(Gathered { discard: Some(reason), .. }) => (names.join(", "), "discard".to_owned(), Some(reason.clone())),
-        Ok(Gathered { hold: Some(reason), .. }) => (names.join(", "), "hold".to_owned(), Some(reason.clone())),
-        Ok(_) => (names.join(", "), "next".to_owned(), None),
+/// What a `[[session]]` stage said at one moment.
+pub(super) fn decision_record(
+    stage: &SessionStage,
+    report: &DecisionReport,
+    recipient: Option<&Address>,
+) -> StageRecord {
+    let mut record = StageRecord {
+        phase: Some(match recipient {
+            Some(recipient) => format!("{} <{recipient}>", report.phase.name()),
+            None => report.phase.name().to_owned(),
+        }),
+        ..StageRecord::new("session", report.index, &stage.name, report.elapsed)
     };
-    let edits = session.as_ref().map(|gathered| gathered.edits.as_slice()).unwrap_or_default();
-    Some(StageRecord {
-        list: "session",
-        number: 1,
-        stage,
-        verdict,
-        reason,
-        edits: edits.iter().map(|edit| edit_record(edit, &Message::default())).collect(),
-        diff: Vec::new(),
-        notes: Vec::new(),
-        backtrace: Vec::new(),
-        microseconds: 0.0,
-    })
+    match &report.result {
+        Ok(decision) => {
+            record.verdict = verdict_text(&decision.verdict);
+            record.reason.clone_from(&decision.reason);
+            record.edits = decision.effects.iter().map(effect_record).collect();
+            record.notes.clone_from(&decision.trail);
+        }
+        Err(error) => record.fail(error, stage.on_error),
+    }
+    record
+}
+
+fn effect_record(effect: &Effect) -> EditRecord {
+    let edit = match effect {
+        Effect::AddRecipient(address) => format!("recipient <{address}> is added"),
+        Effect::Redirect(address) => format!("all of it goes to <{address}> instead"),
+        Effect::PrependField { name, .. } => format!("field {name} is put on top"),
+        Effect::Note(note) => format!("{} = {} is remembered", note.key, String::from_utf8_lossy(&note.value)),
+    };
+    EditRecord { edit, reason: None }
 }
 
 /// Microseconds with one decimal.

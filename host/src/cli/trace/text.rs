@@ -31,8 +31,9 @@ fn print_stage(record: &StageRecord) {
         "next" | "accept" | "skipped" => Style::new(),
         _ => BAD,
     };
+    let phase = record.phase.as_ref().map(|phase| format!(" at {phase}")).unwrap_or_default();
     println!(
-        "{BOLD}[[{}]] {} {}{BOLD:#}  {style}{}{style:#}  {DIM}{} µs{DIM:#}",
+        "{BOLD}[[{}]] {} {}{BOLD:#}{phase}  {style}{}{style:#}  {DIM}{} µs{DIM:#}",
         record.list, record.number, record.stage, record.verdict, record.microseconds
     );
     if let Some(reason) = &record.reason {

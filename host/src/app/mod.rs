@@ -1,0 +1,103 @@
+//! The only wiring: from a configuration to tables, filters, a pipeline, and the parts that run.
+
+mod relay_domains;
+mod stages;
+mod tables;
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use self::relay_domains::OurDomains;
+use crate::{
+    config::{Config, Diagnostic, Source},
+    delivery::{self, Delivery, NextHop, RetrySchedule, Route, Timeouts},
+    pipeline::Pipeline,
+    server::{self, RelayDomains, Server, ServerError},
+    spool::{SpoolError, SqliteSpool},
+};
+
+/// A configuration whose tables are read and whose filters are loaded.
+pub struct App {
+    /// What it was made of.
+    pub config: Config,
+    /// The three stage lists.
+    pub pipeline: Arc<Pipeline>,
+    /// The domains that we relay for.
+    pub relay_domains: Arc<dyn RelayDomains>,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// The relay does not start, or stopped for a reason of its own.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// An address can't be listened on.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The spool can't be opened.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+impl App {
+    /// Read the tables and load the filters. What is wrong with any of them comes back at once.
+    pub async fn build(config: Config) -> Result<Self, (Source, Vec<Diagnostic>)> {
+        let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+        let tables = tables::open(&config, &mut errors, &mut warnings);
+        let pipeline = Arc::new(stages::load(&config, &tables, &mut errors).await);
+        if errors.is_empty() {
+            let relay_domains = Arc::new(OurDomains::new(&config.relay_domains, &tables));
+            return Ok(Self { config, pipeline, relay_domains, warnings });
+        }
+        errors.extend(warnings);
+        errors.sort_by_key(|diagnostic| (diagnostic.severity, diagnostic.span.start));
+        Err((config.source, errors))
+    }
+
+    /// Run until `shutdown` becomes true, then finish what is under way.
+    pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
+        let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
+        let server =
+            Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
+        let stages = Arc::clone(&self.pipeline.delivery);
+        let delivery = Delivery::start(self.delivery_settings(), spool, stages, shutdown);
+        server.finished().await;
+        delivery.finished().await;
+        Ok(())
+    }
+
+    fn server_settings(&self) -> server::Settings {
+        let Config { hostname, listeners, trusted, limits, delay_reject, .. } = &self.config;
+        let addresses = |listener: &crate::config::Listener| {
+            (listener.name.clone(), listener.addresses.iter().map(|(address, _)| *address).collect())
+        };
+        server::Settings {
+            listeners: listeners.iter().map(addresses).collect(),
+            trusted: trusted.clone(),
+            relay_domains: Arc::clone(&self.relay_domains),
+            size_limit: limits.message_size,
+            recipient_limit: limits.recipients,
+            hop_limit: limits.hops,
+            idle_timeout: limits.idle_timeout,
+            max_sessions: limits.sessions,
+            delay_reject: *delay_reject,
+            ..server::Settings::new(hostname)
+        }
+    }
+
+    fn delivery_settings(&self) -> delivery::Settings {
+        let Config { hostname, routes, queue, .. } = &self.config;
+        let route = |route: &crate::config::RouteEntry| Route {
+            domains: route.domains.iter().map(|(domain, _)| domain.clone()).collect(),
+            next_hop: NextHop { host: route.host.clone(), port: route.port },
+        };
+        delivery::Settings {
+            hostname: hostname.clone(),
+            routes: routes.iter().map(route).collect(),
+            retry: RetrySchedule { first: queue.first_retry, longest: queue.longest_retry, lifetime: queue.lifetime },
+            concurrency: queue.concurrency,
+            timeouts: Timeouts::default(),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The three stage lists: each entry's filter loaded into the sandbox.
+
+use std::{fs, sync::Arc};
+
+use super::tables::Tables;
+use crate::{
+    config::{Config, Diagnostic, Plugin, StageEntry, StageList},
+    pipeline::{Filter, Pipeline, SessionStage, Stage},
+    sandbox::{self, LoadError, Role, Sandbox, SandboxError, SandboxSettings},
+};
+
+/// Load all filters; what is wrong with any of them goes to `errors`.
+pub(super) async fn load(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>) -> Pipeline {
+    match sandbox(config) {
+        Ok(sandbox) => load_into(&sandbox, config, tables, errors).await,
+        Err(error) => {
+            errors.push(Diagnostic::error(0..0, error.to_string()));
+            Pipeline::default()
+        }
+    }
+}
+
+fn sandbox(config: &Config) -> Result<Sandbox, SandboxError> {
+    let largest = config.stages.iter().map(|stage| stage.limits.memory).max().unwrap_or(1 << 20);
+    Sandbox::new(&SandboxSettings {
+        cache_dir: config.state_dir.join("filters"),
+        max_instances: config.limits.filter_calls,
+        max_memory: largest,
+    })
+}
+
+async fn load_into(sandbox: &Sandbox, config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>) -> Pipeline {
+    let (mut session, mut message, mut delivery) = (Vec::new(), Vec::new(), Vec::new());
+    for entry in &config.stages {
+        let filter: Arc<dyn Filter> = match load_filter(entry, sandbox, tables).await {
+            Ok(filter) => filter,
+            Err(diagnostics) => {
+                errors.extend(diagnostics);
+                continue;
+            }
+        };
+        let (name, on_error) = (entry.name.as_str().into(), entry.on_error);
+        match entry.list {
+            StageList::Session => session.push(SessionStage { name, filter, on_error, phases: entry.phases.clone() }),
+            StageList::Message => message.push(Stage { name, filter, condition: entry.condition.clone(), on_error }),
+            StageList::Delivery => delivery.push(Stage { name, filter, condition: entry.condition.clone(), on_error }),
+        }
+    }
+    Pipeline { session: session.into(), message: message.into(), delivery: delivery.into() }
+}
+
+async fn load_filter(
+    entry: &StageEntry,
+    sandbox: &Sandbox,
+    tables: &Tables,
+) -> Result<Arc<dyn Filter>, Vec<Diagnostic>> {
+    let at_plugin = |message: String| Diagnostic::error(entry.plugin_span.clone(), message);
+    let from_file;
+    let wasm = match &entry.plugin {
+        Plugin::Stock(name) => sandbox::stock(name).ok_or_else(|| {
+            let names: Vec<_> = sandbox::stock_names().collect();
+            let unknown = at_plugin(format!("unknown plugin `{name}` in [[{}]] {}", entry.list, entry.number));
+            let hint = crate::config::suggestion(name, &names);
+            vec![unknown.with_help(format!("{hint}; a filter of your own needs its path: \"./{name}.wasm\""))]
+        })?,
+        Plugin::File(path) => {
+            let read = fs::read(path).map_err(|error| vec![at_plugin(format!("{}: {error}", path.display()))]);
+            from_file = read?;
+            from_file.as_slice()
+        }
+    };
+    let granted = entry.tables.iter().filter_map(|name| Some((name.clone(), Arc::clone(tables.get(name)?))));
+    let plugin = sandbox::Plugin {
+        stage: &entry.name,
+        wasm,
+        config: &entry.config,
+        tables: granted.collect(),
+        limits: entry.limits.clone(),
+        role: if entry.list == StageList::Session { Role::Session } else { Role::Message },
+    };
+    match sandbox.load(plugin).await {
+        Ok(filter) => Ok(filter),
+        Err(LoadError::Config(mistakes)) => Err(mistakes
+            .into_iter()
+            .map(|mistake| {
+                let message = format!("filter `{}`: {}", entry.name, mistake.message);
+                // serde's words for a key that nobody knows.
+                let of_key = mistake.message.starts_with("unknown field");
+                Diagnostic::error(entry.config_span(&mistake.path, of_key), message)
+            })
+            .collect()),
+        Err(error) => Err(vec![at_plugin(format!("filter `{}` can't be used: {error}", entry.name))]),
+    }
+}

@@ -1,0 +1,128 @@
+//! Commands that only look: `check` and `trace`, for people and for scripts.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Runs the binary in a folder with this configuration and a message.
+fn run(config: &str, args: &[&str]) -> (TempDir, Output) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let head = "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n";
+    fs::write(folder.path().join("mailweir.toml"), format!("{head}\n{config}\n{ROUTE}")).expect("written");
+    fs::write(folder.path().join("letter.eml"), MESSAGE).expect("written");
+    let output = mailweir(folder.path(), args);
+    (folder, output)
+}
+
+fn mailweir(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mailweir")).args(args).current_dir(folder).output().expect("mailweir runs")
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
+}
+
+const ROUTE: &str = "[[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://127.0.0.1:2526\"\n";
+const MESSAGE: &str = "From: Joe <joe@host7.example.com>\nTo: user1@example.com\nSubject: hello\n\ntext\n";
+const TRACE: &[&str] =
+    &["trace", "letter.eml", "--json", "--from", "joe@host7.example.com", "--to", "user1@example.com"];
+
+fn pipeline() -> String {
+    let guests = env!("MAILWEIR_GUESTS");
+    format!(
+        r#"
+[networks]
+trusted = ["127.0.0.1"]
+[relay]
+domains = ["example.com"]
+[tables]
+people = {{ type = "inline", rows = {{ "user1@example.com" = "jane@example.com" }} }}
+[[session]]
+plugin = "{guests}/greet-check.wasm"
+phases = ["helo", "rcpt"]
+[[message]]
+plugin = "canonical"
+config.both = ["people"]
+[[message]]
+plugin = "masquerade"
+config.domains = ["example.com"]
+[[message]]
+plugin = "{guests}/tag-external.wasm"
+when = {{ client.trusted = false }}
+[[delivery]]
+plugin = "{guests}/misbehave.wasm"
+config.act = "panic"
+on-error = "skip"
+"#
+    )
+}
+
+#[test]
+fn trace_tells_each_stage_and_why() {
+    let (_folder, output) = run(&pipeline(), TRACE);
+    assert!(output.status.success());
+    let traced = json(&output);
+    assert_eq!(traced["verdict"], "would be delivered");
+    assert_eq!((&traced["sender"], &traced["recipients"][0]), (&"joe@example.com".into(), &"jane@example.com".into()));
+    let stages: Vec<_> = traced["stages"].as_array().expect("stages").iter().collect();
+    let heads: Vec<_> = stages
+        .iter()
+        .map(|stage| format!("{} {} {}", stage["list"], stage["stage"], stage["verdict"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "session greet-check next",
+        "session greet-check next",
+        "message canonical next",
+        "message masquerade next",
+        "message tag-external skipped",
+        "delivery misbehave failed, on-error = skip",
+    ];
+    assert_eq!(heads, expected);
+    assert_eq!((&stages[0]["phase"], &stages[1]["phase"]), (&"helo".into(), &"rcpt <user1@example.com>".into()));
+    assert_eq!(stages[0]["reason"], "the client is trusted");
+    let canonical = &stages[2];
+    let why = "user1@example.com: table people: `user1@example.com` is `jane@example.com`";
+    assert_eq!(canonical["edits"][0]["reason"], why);
+    assert_eq!(canonical["diff"][0]["line"], "To: user1@example.com");
+    assert_eq!(canonical["diff"][1]["line"], "To: jane@example.com");
+    assert!(stages[5]["backtrace"].as_array().is_some_and(|frames| !frames.is_empty()), "{}", stages[5]);
+}
+
+#[test]
+fn trace_refuses_what_the_relay_would_refuse() {
+    let args =
+        ["trace", "letter.eml", "--json", "--client", "192.0.2.7", "--from", "a@b.example", "--to", "c@d.example"];
+    let (_folder, output) = run(&pipeline(), &args);
+    assert_eq!(json(&output)["verdict"], "refused: 554 5.7.1 <c@d.example>: Relay access denied");
+}
+
+#[test]
+fn trace_for_people_has_no_colours_in_a_pipe() {
+    let args: Vec<_> = TRACE.iter().copied().filter(|arg| *arg != "--json").collect();
+    let (_folder, output) = run(&pipeline(), &args);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.contains("[[message]] 2 masquerade  next") && text.contains("- From: Joe <joe@host7"), "{text}");
+    assert!(!text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn check_is_readable_by_scripts() {
+    let (_folder, output) = run(&pipeline().replace("config.domains", "config.domain"), &["check", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = json(&output);
+    assert_eq!(report["ok"], false);
+    let mistake = &report["diagnostics"][0];
+    assert_eq!((&mistake["file"], &mistake["severity"]), (&"mailweir.toml".into(), &"error".into()));
+    assert!(mistake["line"].as_u64() > Some(15) && mistake["column"].as_u64() > Some(0), "{mistake}");
+    let (folder, output) = run(&pipeline(), &["check", "--json"]);
+    assert!(output.status.success() && json(&output)["ok"] == true);
+    // The compiled filters are there now, and the second look is as good as the first.
+    assert_eq!(mailweir(folder.path(), &["check", "--json"]).stdout, output.stdout);
+}
