@@ -6,15 +6,16 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("mail", &[]),
+    ("files", &[]),
     ("smtp", &["mail"]),
     ("tables", &["mail"]),
     ("spool", &["mail"]),
-    ("pipeline", &["mail", "smtp"]),
-    ("sandbox", &["mail", "pipeline", "smtp", "tables"]),
+    ("pipeline", &["files", "mail", "smtp"]),
+    ("sandbox", &["files", "mail", "pipeline", "smtp", "tables"]),
     ("delivery", &["mail", "pipeline", "smtp", "spool"]),
-    ("server", &["mail", "pipeline", "smtp", "spool"]),
+    ("server", &["files", "mail", "pipeline", "smtp", "spool"]),
     ("config", &["mail", "pipeline"]),
 ];
 

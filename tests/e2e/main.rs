@@ -12,3 +12,4 @@ mod full_disk;
 mod pass_through;
 mod rewriting;
 mod spinning;
+mod written_files;

@@ -22,7 +22,13 @@ impl<F: sdk::MessageFilter> Filter for Native<F> {
             let outcome = self.0.filter(&message(mail)).expect("it answers");
             assert_eq!(outcome.verdict, sdk::Verdict::Next);
             let edits = outcome.edits.into_iter().map(|edit| Edit { change: change(edit.change), reason: edit.reason });
-            Ok(Outcome { verdict: Verdict::Next, reason: outcome.reason, edits: edits.collect(), notes: Vec::new() })
+            Ok(Outcome {
+                verdict: Verdict::Next,
+                reason: outcome.reason,
+                edits: edits.collect(),
+                notes: Vec::new(),
+                files: Vec::new(),
+            })
         })
     }
 

@@ -77,7 +77,7 @@ async fn load(sandbox: &Sandbox, plugin: &str, config: &Value, limits: FilterLim
     let tables = ["canonical", "generic"].map(|name| (name.to_owned(), table(name)));
     let tables = BTreeMap::from(tables);
     sandbox
-        .load(Plugin { stage: plugin, wasm: &wasm, config, tables, limits, role: Role::Message })
+        .load(Plugin { stage: plugin, wasm: &wasm, config, tables, directory: None, limits, role: Role::Message })
         .await
         .expect("it loads")
 }

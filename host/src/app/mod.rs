@@ -58,6 +58,7 @@ impl App {
     /// Run until `shutdown` becomes true, then finish what is under way.
     pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
+        server::publish_pending(&*spool).await?;
         let server =
             Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);

@@ -1,10 +1,17 @@
 //! The three stage lists: each entry's filter loaded into the sandbox.
 
-use std::{fs, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::tables::Tables;
 use crate::{
     config::{Config, Diagnostic, Plugin, StageEntry, StageList},
+    files::Directory,
     pipeline::{Filter, Pipeline, SessionStage, Stage},
     sandbox::{self, LoadError, Role, Sandbox, SandboxError, SandboxSettings},
 };
@@ -31,8 +38,9 @@ fn sandbox(config: &Config) -> Result<Sandbox, SandboxError> {
 
 async fn load_into(sandbox: &Sandbox, config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>) -> Pipeline {
     let (mut session, mut message, mut delivery) = (Vec::new(), Vec::new(), Vec::new());
+    let mut directories = Directories::default();
     for entry in &config.stages {
-        let filter: Arc<dyn Filter> = match load_filter(entry, sandbox, tables).await {
+        let filter: Arc<dyn Filter> = match load_filter(entry, sandbox, tables, &mut directories).await {
             Ok(filter) => filter,
             Err(diagnostics) => {
                 errors.extend(diagnostics);
@@ -49,10 +57,30 @@ async fn load_into(sandbox: &Sandbox, config: &Config, tables: &Tables, errors: 
     Pipeline { session: session.into(), message: message.into(), delivery: delivery.into() }
 }
 
+/// Directories that stages are granted; those of one path share what they know of names.
+#[derive(Default)]
+struct Directories(BTreeMap<PathBuf, Arc<Directory>>);
+
+impl Directories {
+    fn open(&mut self, path: &Path, span: &Range<usize>) -> Result<Arc<Directory>, Vec<Diagnostic>> {
+        if let Some(known) = self.0.get(path) {
+            return Ok(Arc::clone(known));
+        }
+        let opened = Directory::open(path).map_err(|error| {
+            let wrong = Diagnostic::error(span.clone(), format!("{}: {error}", path.display()));
+            vec![wrong.with_help("`files` names an existing directory that the relay may write into")]
+        })?;
+        let directory = Arc::new(opened);
+        self.0.insert(path.to_owned(), Arc::clone(&directory));
+        Ok(directory)
+    }
+}
+
 async fn load_filter(
     entry: &StageEntry,
     sandbox: &Sandbox,
     tables: &Tables,
+    directories: &mut Directories,
 ) -> Result<Arc<dyn Filter>, Vec<Diagnostic>> {
     let at_plugin = |message: String| Diagnostic::error(entry.plugin_span.clone(), message);
     let from_file;
@@ -69,12 +97,14 @@ async fn load_filter(
             from_file.as_slice()
         }
     };
+    let directory = entry.files.as_ref().map(|(path, span)| directories.open(path, span)).transpose()?;
     let granted = entry.tables.iter().filter_map(|name| Some((name.clone(), Arc::clone(tables.get(name)?))));
     let plugin = sandbox::Plugin {
         stage: &entry.name,
         wasm,
         config: &entry.config,
         tables: granted.collect(),
+        directory,
         limits: entry.limits.clone(),
         role: if entry.list == StageList::Session { Role::Session } else { Role::Message },
     };

@@ -65,6 +65,8 @@ pub struct StageEntry {
     pub config_places: Vec<ConfigPlace>,
     /// The tables it may ask: all that `config` or `tables` name.
     pub tables: BTreeSet<String>,
+    /// `files`: the directory it may write into, and where that stands; for `[[message]]` only.
+    pub files: Option<(PathBuf, Range<usize>)>,
     /// `on-error`.
     pub on_error: OnError,
     /// `timeout`, `memory`, `lookups`, `output`, `edits`, `log`.
@@ -130,6 +132,10 @@ fn stage(
     let (config, config_places) = config(section);
     let mut granted = named_tables(&config, tables);
     granted.extend(section.read("tables", |value| value.list(|value| table_name(value, tables))).unwrap_or_default());
+    let files = match list {
+        StageList::Message => section.read("files", |value| Ok((source.resolve(&value.text()?), value.span()))),
+        _ => None,
+    };
     let on_error = section.read("on-error", |value| value.choice(&ON_ERROR)).unwrap_or_default();
     let limits = limits(section);
     let condition = match list {
@@ -155,6 +161,7 @@ fn stage(
         config,
         config_places,
         tables: granted,
+        files,
         on_error,
         limits,
         condition,

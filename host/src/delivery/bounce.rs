@@ -36,6 +36,7 @@ pub(super) fn report(
         message: Message::parse(Bytes::from(text)),
         received: now,
         hold: None,
+        files: Vec::new(),
         id,
     }
 }

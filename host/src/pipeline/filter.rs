@@ -3,6 +3,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use crate::{
+    files::Kept,
     mail::{Address, Client, Edit, Envelope, Message, ReversePath},
     smtp::Reply,
 };
@@ -40,7 +41,7 @@ pub enum Verdict {
 }
 
 /// A filter's answer about a message.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Outcome {
     /// What is to become of it.
     pub verdict: Verdict,
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub edits: Vec<Edit>,
     /// The way to the answer, step by step, where asked.
     pub notes: Vec<String>,
+    /// Files that it wrote; dropped, they are gone.
+    pub files: Vec<Kept>,
 }
 
 /// The moment of a session at which a filter is asked.

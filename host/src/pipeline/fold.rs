@@ -10,6 +10,7 @@ use super::{
     stage::{OnError, Stage},
 };
 use crate::{
+    files::Kept,
     mail::{self, Edit},
     smtp::{EnhancedCode, Reply},
 };
@@ -23,6 +24,8 @@ pub struct Ended {
     pub verdict: Verdict,
     /// The stage that had the last word; none after `Next`.
     pub stage: Option<Arc<str>>,
+    /// Files that the stages wrote; dropped, they are gone.
+    pub files: Vec<Kept>,
 }
 
 /// What one stage did, for those who want to see it.
@@ -86,6 +89,7 @@ impl Observer for () {
 /// and `defer` are ignored; beside the others they are applied.
 pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Send)) -> Ended {
     let mut mail = Arc::new(mail);
+    let mut files = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         let begin = Instant::now();
         let before = observer.watches().then(|| Arc::clone(&mail));
@@ -101,24 +105,25 @@ pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Se
         }
         let answer = stage.filter.message(&mail).await;
         match answer.and_then(|outcome| apply(outcome, &mut mail)) {
-            Ok(Outcome { verdict, reason, edits, notes }) => {
+            Ok(Outcome { verdict, reason, edits, notes, files: written }) => {
+                files.extend(written);
                 let result =
                     StageResult::Ran { verdict: &verdict, reason: reason.as_deref(), edits: &edits, notes: &notes };
                 report(&mail, result, observer);
                 if verdict != Verdict::Next {
-                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)) };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files };
                 }
             }
             Err(error) => {
                 report(&mail, StageResult::Failed(&error, stage.on_error), observer);
                 tell(stage, &mail.id, &error);
                 if let Some(verdict) = verdict_on_error(&stage.name, stage.on_error) {
-                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)) };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files };
                 }
             }
         }
     }
-    Ended { mail, verdict: Verdict::Next, stage: None }
+    Ended { mail, verdict: Verdict::Next, stage: None, files }
 }
 
 /// Apply an answer's edits, unless the message goes no further.

@@ -33,7 +33,7 @@ fn stage(name: &str, answer: impl Fn(&Mail) -> Result<Outcome, FilterError> + Se
 
 fn outcome(verdict: Verdict, changes: Vec<Change>) -> Result<Outcome, FilterError> {
     let edits = changes.into_iter().map(|change| Edit { change, reason: None }).collect();
-    Ok(Outcome { verdict, reason: None, edits, notes: Vec::new() })
+    Ok(Outcome { verdict, reason: None, edits, notes: Vec::new(), files: Vec::new() })
 }
 
 fn append(name: &str) -> Change {

@@ -14,6 +14,7 @@ mod generated {
         with: {
             "mailweir:filter/mail.message": super::super::guest::MessageHandle,
             "mailweir:filter/body-writer.body": super::super::guest::NewBody,
+            "mailweir:filter/files.file": super::super::guest::FileHandle,
         },
         imports: { default: trappable },
         exports: { default: async },

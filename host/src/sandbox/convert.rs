@@ -73,6 +73,7 @@ pub(super) fn outcome_from_wit(outcome: wit_message::Outcome, guest: &mut Guest)
         reason: outcome.reason.as_deref().map(reason),
         edits,
         notes: std::mem::take(&mut guest.notes),
+        files: std::mem::take(&mut guest.kept),
     })
 }
 

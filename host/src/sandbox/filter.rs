@@ -14,7 +14,10 @@ use super::{
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
 };
-use crate::pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome};
+use crate::{
+    files::Directory,
+    pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome},
+};
 
 /// Beyond the guest's own deadline: when even the epoch clock can't stop a call, it is given up this much later.
 const GRACE: Duration = Duration::from_millis(100);
@@ -50,6 +53,7 @@ pub struct WasmFilter {
     pub(super) configure: Option<Configure>,
     pub(super) exports: Exports,
     pub(super) tables: Arc<GrantedTables>,
+    pub(super) directory: Option<Arc<Directory>>,
     pub(super) limits: FilterLimits,
 }
 
@@ -97,6 +101,7 @@ impl WasmFilter {
             let mut guest = self.guest(Arc::clone(&mail.id));
             guest.explain = mail.explain;
             guest.mail = Some(Arc::clone(mail));
+            guest.directory.clone_from(&self.directory);
             guest
         };
         let (outcome, mut guest) = self

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use wasmtime::{ResourceLimiter, UpdateDeadline};
 
 use crate::{
+    files::{Directory, Kept, NewFile},
     pipeline::{FailureKind, FilterLimits, Mail},
     tables::Table,
 };
@@ -17,6 +18,10 @@ pub struct MessageHandle;
 /// Stands for a body that the guest writes; the handle's number is its index in [`Guest::bodies`].
 #[expect(unreachable_pub, reason = "bindgen re-exports it")]
 pub struct NewBody;
+
+/// Stands for a file that the guest writes; the handle's number is its index in [`Guest::files`].
+#[expect(unreachable_pub, reason = "bindgen re-exports it")]
+pub struct FileHandle;
 
 /// Elements of a table in an instance, for functions mostly; as many as the pool has room for.
 const LARGEST_TABLE: usize = 20_000;
@@ -38,6 +43,12 @@ pub(super) struct Guest {
     pub(super) tables: Arc<GrantedTables>,
     /// New bodies; taken out by the answer that names them.
     pub(super) bodies: Vec<Option<BytesMut>>,
+    /// Where the stage may write files.
+    pub(super) directory: Option<Arc<Directory>>,
+    /// Files that are being written; taken out when they are complete.
+    pub(super) files: Vec<Option<NewFile>>,
+    /// Files that are complete.
+    pub(super) kept: Vec<Kept>,
     /// What the guest told with `explain.note`.
     pub(super) notes: Vec<String>,
     /// Why the host stopped the guest, where it was the host.
@@ -66,6 +77,9 @@ impl Guest {
             explain: false,
             tables,
             bodies: Vec::new(),
+            directory: None,
+            files: Vec::new(),
+            kept: Vec::new(),
             notes: Vec::new(),
             stopped: None,
             log_dropped: 0,
@@ -100,11 +114,11 @@ impl Guest {
         Ok(())
     }
 
-    /// Count octets of new bodies; past the limit the guest is stopped.
+    /// Count octets of new bodies and files; past the limit the guest is stopped.
     pub(super) fn spend_output(&mut self, octets: usize) -> wasmtime::Result<()> {
         match self.left.output.checked_sub(octets as u64) {
             Some(left) => self.left.output = left,
-            None => return Err(self.stop(FailureKind::Output, "it wrote a body larger than `output` allows")),
+            None => return Err(self.stop(FailureKind::Output, "it wrote more than `output` allows")),
         }
         Ok(())
     }

@@ -4,17 +4,25 @@ use bytes::BytesMut;
 use wasmtime::{Result, component::Resource};
 
 use super::{
-    bindings::interfaces::{body_writer, explain, log, mail, tables, types},
+    bindings::interfaces::{body_writer, explain, files, log, mail, tables, types},
     convert,
-    guest::{Guest, MessageHandle, NewBody},
+    guest::{FileHandle, Guest, MessageHandle, NewBody},
 };
-use crate::pipeline::{FailureKind, Mail};
+use crate::{
+    files::{Existing, NewFile},
+    pipeline::{FailureKind, Mail},
+};
 
 /// Octets of a body that one `read-body` gives at most.
 const LARGEST_READ: u32 = 64 * 1024;
 
 /// Names that one `fields` can ask for: nothing interrupts the relay while it compares them with those of the message.
 const MOST_NAMES: usize = 1_000;
+
+/// Files that one message can make: each costs a directory entry.
+const MOST_FILES: usize = 10_000;
+/// Files that can be written at the same time: each costs a descriptor.
+const MOST_OPEN_FILES: usize = 16;
 
 impl types::Host for Guest {}
 
@@ -100,6 +108,74 @@ impl body_writer::HostBody for Guest {
 
     fn drop(&mut self, body: Resource<NewBody>) -> Result<()> {
         if let Some(slot) = self.bodies.get_mut(body.rep() as usize) {
+            *slot = None;
+        }
+        Ok(())
+    }
+}
+
+impl files::Host for Guest {}
+
+impl Guest {
+    fn file(&mut self, file: &Resource<FileHandle>) -> Result<&mut Option<NewFile>> {
+        match self.files.get(file.rep() as usize) {
+            Some(Some(_)) => self.files.get_mut(file.rep() as usize).ok_or_else(|| wasmtime::Error::msg("no file")),
+            _ => Err(self.stop(FailureKind::InvalidAnswer, "it used a file that is complete")),
+        }
+    }
+}
+
+impl files::HostFile for Guest {
+    fn create(
+        &mut self,
+        name: String,
+        existing: files::Existing,
+    ) -> Result<std::result::Result<Resource<FileHandle>, String>> {
+        self.not_in_configure("files")?;
+        let Some(directory) = &self.directory else {
+            return Ok(Err("the stage is granted no directory; `files = \"…\"` in the TOML would be one".to_owned()));
+        };
+        let open = self.files.iter().flatten().count();
+        if open >= MOST_OPEN_FILES || self.files.len() >= MOST_FILES {
+            return Err(self.stop(FailureKind::Output, "it began more files than a filter may"));
+        }
+        let existing = match existing {
+            files::Existing::Number => Existing::Number,
+            files::Existing::Overwrite => Existing::Overwrite,
+            files::Existing::Skip => Existing::Skip,
+        };
+        match directory.create(&name, existing) {
+            Ok(file) => {
+                let index = u32::try_from(self.files.len())?;
+                self.files.push(Some(file));
+                Ok(Ok(Resource::new_own(index)))
+            }
+            Err(error) => Ok(Err(format!("no file can be made: {error}"))),
+        }
+    }
+
+    fn write(&mut self, file: Resource<FileHandle>, octets: Vec<u8>) -> Result<()> {
+        self.spend_output(octets.len())?;
+        match self.file(&file)?.as_mut().map(|file| file.write(&octets)) {
+            Some(Err(error)) => Err(self.stop(FailureKind::Host, &format!("a file can't be written: {error}"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, file: Resource<FileHandle>) -> Result<Option<String>> {
+        match self.file(&file)?.take().map(NewFile::finish) {
+            Some(Ok(Some(kept))) => {
+                let name = kept.name().to_owned();
+                self.kept.push(kept);
+                Ok(Some(name))
+            }
+            Some(Err(error)) => Err(self.stop(FailureKind::Host, &format!("a file can't be written: {error}"))),
+            Some(Ok(None)) | None => Ok(None),
+        }
+    }
+
+    fn drop(&mut self, file: Resource<FileHandle>) -> Result<()> {
+        if let Some(slot) = self.files.get_mut(file.rep() as usize) {
             *slot = None;
         }
         Ok(())

@@ -19,6 +19,7 @@ use super::{
     snapshot::freeze,
 };
 use crate::{
+    files::Directory,
     pipeline::{FailureKind, FilterLimits},
     tables::Table,
 };
@@ -42,6 +43,8 @@ pub struct Plugin<'a> {
     pub config: &'a serde_json::Value,
     /// The tables that the stage may ask.
     pub tables: BTreeMap<String, Arc<dyn Table>>,
+    /// The directory that the stage may write files into.
+    pub directory: Option<Arc<Directory>>,
     /// What one call may use.
     pub limits: FilterLimits,
     /// Where it is to stand.
@@ -113,6 +116,7 @@ impl Sandbox {
             configure,
             exports,
             tables,
+            directory: plugin.directory,
             limits: plugin.limits,
         }))
     }

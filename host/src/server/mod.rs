@@ -6,6 +6,7 @@
 
 mod connection;
 mod decide;
+mod keep;
 mod listener;
 mod receive;
 mod relay;
@@ -13,6 +14,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use keep::publish_pending;
 pub use listener::{Server, ServerError};
 pub use relay::{DomainList, DomainsError, RelayDomains, admit};
 pub use settings::Settings;

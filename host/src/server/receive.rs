@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::decide::Desk;
+use super::{decide::Desk, keep};
 use crate::{
     mail::{self, Client, Edit, Envelope, Message, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, Verdict},
@@ -62,11 +62,15 @@ impl Desk {
             Ok(mail) => mail,
             Err(reply) => return (Fate::Refused(reply), None),
         };
-        let Ended { mail, verdict, stage } = pipeline::run(&self.shared.pipeline.message, mail, &mut ()).await;
+        let Ended { mail, verdict, stage, files } = pipeline::run(&self.shared.pipeline.message, mail, &mut ()).await;
         let hold = match verdict {
             Verdict::Next | Verdict::Accept => hold,
             Verdict::Hold(reason) => hold.or(Some(reason)),
-            Verdict::Discard(reason) => return (Fate::Discarded(reason), stage),
+            // What it was taken for may well be its files.
+            Verdict::Discard(reason) => {
+                let published = keep::publish(files).await;
+                return (published.map_or_else(Fate::Refused, |()| Fate::Discarded(reason)), stage);
+            }
             Verdict::Reject(reply) | Verdict::Defer(reply) => return (Fate::Refused(reply), stage),
         };
         let Mail { client, mut envelope, message, .. } = Arc::unwrap_or_clone(mail);
@@ -74,13 +78,10 @@ impl Desk {
             envelope.recipients = vec![Recipient { address: address.clone(), original: address }];
         }
         let (id, client) = (id.to_string(), Client::clone(&client));
-        let kept = NewMessage { id, client, envelope, message, received, hold: hold.clone() };
-        let fate = match self.shared.spool.enqueue(kept).await {
+        let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };
+        let fate = match keep::keep(&self.shared.spool, new, files).await {
             Ok(()) => hold.map_or(Fate::Queued, Fate::Held),
-            Err(error) => {
-                tracing::error!("{error}");
-                Fate::Refused(Reply::new(452, EnhancedCode(4, 3, 1), "Error: insufficient system storage"))
-            }
+            Err(reply) => Fate::Refused(reply),
         };
         (fate, stage)
     }

@@ -33,6 +33,19 @@ pub struct NewMessage {
     pub received: SystemTime,
     /// Keep it back until somebody releases it; the reason.
     pub hold: Option<String>,
+    /// Files that filters wrote, which have to be put in their places once the message is safe.
+    pub files: Vec<PendingFile>,
+}
+
+/// A complete file that has to be moved to its place; after a crash by the next process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingFile {
+    /// Where it is.
+    pub temporary: PathBuf,
+    /// Where it belongs.
+    pub target: PathBuf,
+    /// Whether it takes the place of a file that is there.
+    pub overwrite: bool,
 }
 
 /// A message that is due, lent to the one who delivers it. Ends with [`Spool::settle`]; a lease of a process that died is free again
@@ -159,6 +172,12 @@ pub trait Spool: Send + Sync {
 
     /// Give a lease back, with what became of its recipients. A message without recipients is removed.
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()>;
+
+    /// The files of messages that were kept and have not been reported as [`Spool::published`].
+    fn unpublished(&self) -> SpoolFuture<'_, Vec<PendingFile>>;
+
+    /// Forget files that are in their places now, by where they were.
+    fn published(&self, temporary: Vec<PathBuf>) -> SpoolFuture<'_, ()>;
 
     /// How much there is.
     fn counts(&self) -> SpoolFuture<'_, Counts>;

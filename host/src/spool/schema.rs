@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use super::SpoolError;
 
 /// Each step brings the database from the layout of its index to the next; `user_version` counts them.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE messages (
         number         INTEGER PRIMARY KEY,
         id             TEXT NOT NULL UNIQUE,
@@ -37,7 +38,16 @@ const MIGRATIONS: [&str; 1] = ["
         PRIMARY KEY (message, position)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX recipients_due ON recipients (due) WHERE state = 0;
-"];
+",
+    "
+    -- Files that filters wrote, on the way from a temporary name to their own. Paths are octets.
+    CREATE TABLE files (
+        temporary BLOB PRIMARY KEY,
+        target    BLOB NOT NULL,
+        overwrite INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Bring the database to this version's layout and make it safe: what is committed is on disk.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), SpoolError> {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant, SystemTime},
 };
@@ -11,8 +11,8 @@ use rusqlite::Connection;
 use tokio::sync::Notify;
 
 use super::{
-    Counts, Leased, LeasedRecipient, NewMessage, Settlement, Spool, SpoolError, SpoolFuture, memory::Fresh, schema,
-    statements, writer::Writer,
+    Counts, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture,
+    memory::Fresh, schema, statements, writer::Writer,
 };
 
 /// Due mail waits at most this much longer because other mail passes through memory.
@@ -147,6 +147,14 @@ impl Spool for SqliteSpool {
 
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()> {
         Box::pin(self.end(settlement))
+    }
+
+    fn unpublished(&self) -> SpoolFuture<'_, Vec<PendingFile>> {
+        Box::pin(self.writer.run(statements::unpublished))
+    }
+
+    fn published(&self, temporary: Vec<PathBuf>) -> SpoolFuture<'_, ()> {
+        Box::pin(self.writer.run(move |connection| statements::published(connection, &temporary)))
     }
 
     fn counts(&self) -> SpoolFuture<'_, Counts> {

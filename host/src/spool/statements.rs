@@ -1,6 +1,9 @@
 //! What the spool says to the database. All of it runs inside a transaction of the writer.
 
 use std::{
+    ffi::OsString,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -8,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use rusqlite::{Connection, Result, Row, params};
 
-use super::{Counts, Disposition, Leased, LeasedRecipient, NewMessage, Settlement};
+use super::{Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement};
 use crate::mail::{Address, Client, Message, ReversePath};
 
 const WAITS: u8 = 0;
@@ -50,7 +53,37 @@ pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool
         let (address, original) = (recipient.address.as_str(), recipient.original.as_str());
         add.execute(params![number, position, address, original, state, received, message.hold])?;
     }
+    for file in &message.files {
+        connection.prepare_cached("INSERT INTO files VALUES (?, ?, ?)")?.execute(params![
+            octets(&file.temporary),
+            octets(&file.target),
+            file.overwrite
+        ])?;
+    }
     Ok(number)
+}
+
+/// Files that may not be in their places yet.
+pub(super) fn unpublished(connection: &Connection) -> Result<Vec<PendingFile>> {
+    let mut statement = connection.prepare_cached("SELECT temporary, target, overwrite FROM files")?;
+    let file = |row: &Row<'_>| {
+        Ok(PendingFile { temporary: path(row.get(0)?), target: path(row.get(1)?), overwrite: row.get(2)? })
+    };
+    statement.query_map([], file)?.collect()
+}
+
+/// Forget files that are in their places.
+pub(super) fn published(connection: &Connection, temporary: &[PathBuf]) -> Result<()> {
+    let mut forget = connection.prepare_cached("DELETE FROM files WHERE temporary = ?")?;
+    temporary.iter().try_for_each(|path| forget.execute([octets(path)]).map(drop))
+}
+
+fn octets(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
+}
+
+fn path(octets: Vec<u8>) -> PathBuf {
+    OsString::from_vec(octets).into()
 }
 
 /// Mark what is due as leased and read it.

@@ -36,6 +36,7 @@ fn message(id: &str, recipients: &[&str]) -> NewMessage {
         message: Message::parse(Bytes::from_static(b"Subject: \xff\r\n\r\nbody \0\r\n")),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         hold: None,
+        files: Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ mod config;
 mod decision;
 pub mod explain;
 mod export;
+pub mod files;
 mod host;
 pub mod log;
 mod message;

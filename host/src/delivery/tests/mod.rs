@@ -67,6 +67,7 @@ impl Bench {
             message: Message::parse(Bytes::from_static("Subject: grüße\r\n\r\n.dot\r\n".as_bytes())),
             received: SystemTime::now(),
             hold: None,
+            files: Vec::new(),
         };
         self.spool.enqueue(message).await.expect("kept");
     }

@@ -15,7 +15,7 @@ impl Filter for Saying {
         Box::pin(async {
             let (verdict, changes) = self.0.clone()?;
             let edits = changes.into_iter().map(|change| Edit { change, reason: None }).collect();
-            Ok(Outcome { verdict, reason: None, edits, notes: Vec::new() })
+            Ok(Outcome { verdict, reason: None, edits, notes: Vec::new(), files: Vec::new() })
         })
     }
 

@@ -51,6 +51,7 @@ async fn what_the_image_is_made_of_is_its_key() {
         wasm: &guest("misbehave"),
         config: &json!({ "act": "nothing" }),
         tables: BTreeMap::new(),
+        directory: None,
         limits: limits(),
         role: Role::Message,
     };

@@ -3,11 +3,18 @@
 mod answers;
 mod cache;
 mod failures;
+mod files;
 mod handmade;
 mod loading;
 mod pool;
 
-use std::{collections::BTreeMap, fs, io, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -15,6 +22,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    files::Directory,
     mail::{Address, Client, Envelope, Message, Recipient, ReversePath},
     pipeline::{Facts, FailureKind, Filter, FilterError, FilterLimits, Mail, Outcome, Phase},
     tables::{Table, TableError},
@@ -48,8 +56,15 @@ impl Place {
         role: Role,
         limits: FilterLimits,
     ) -> Result<Arc<dyn Filter>, LoadError> {
-        let plugin = Plugin { stage: "stage", wasm, config, tables: tables(), limits, role };
+        fs::create_dir_all(self.files()).expect("a folder");
+        let directory = Some(Arc::new(Directory::open(&self.files()).expect("a folder")));
+        let plugin = Plugin { stage: "stage", wasm, config, tables: tables(), directory, limits, role };
         Ok(self.sandbox.load(plugin).await?)
+    }
+
+    /// The directory that all stages are granted.
+    fn files(&self) -> PathBuf {
+        self.folder.path().join("files")
     }
 
     /// The misbehaving guest, ready to do that.

@@ -5,6 +5,7 @@ mod lifecycle;
 mod messages;
 
 use std::{
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -24,7 +25,7 @@ use crate::{
         Pipeline, SessionStage, Stage, Verdict,
     },
     smtp::{EnhancedCode, Reply},
-    spool::{Counts, Leased, NewMessage, Settlement, Spool, SpoolError, SpoolFuture},
+    spool::{Counts, Leased, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture},
 };
 
 /// Far more than anything here takes.
@@ -52,6 +53,14 @@ impl Spool for MemorySpool {
         unreachable!("the server only enqueues")
     }
 
+    fn unpublished(&self) -> SpoolFuture<'_, Vec<PendingFile>> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn published(&self, _: Vec<PathBuf>) -> SpoolFuture<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn settle(&self, _: Settlement) -> SpoolFuture<'_, ()> {
         unreachable!("the server only enqueues")
     }
@@ -75,7 +84,7 @@ struct Saying {
 impl Filter for Saying {
     fn message<'a>(&'a self, _: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
         let edits = self.changes.iter().map(|change| Edit { change: change.clone(), reason: None }).collect();
-        let outcome = Outcome { verdict: self.verdict.clone(), reason: None, edits, notes: vec![] };
+        let outcome = Outcome { verdict: self.verdict.clone(), reason: None, edits, notes: vec![], files: Vec::new() };
         Box::pin(async { Ok(outcome) })
     }
 

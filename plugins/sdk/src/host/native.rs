@@ -8,6 +8,7 @@ use crate::{
     Message,
     wit::{
         message::mailweir::filter::{
+            files::Existing,
             log::Level,
             tables::{Hit, Key},
         },
@@ -17,6 +18,7 @@ use crate::{
 
 thread_local! {
     static TABLES: RefCell<BTreeMap<String, BTreeMap<String, String>>> = const { RefCell::new(BTreeMap::new()) };
+    static FILES: RefCell<Vec<(String, Vec<u8>)>> = const { RefCell::new(Vec::new()) };
     static EXPLAINED: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
 }
 
@@ -24,6 +26,11 @@ thread_local! {
 pub fn table(name: &str, rows: &[(&str, &str)]) {
     let rows = rows.iter().map(|(key, value)| (key.to_lowercase(), (*value).to_owned())).collect();
     TABLES.with_borrow_mut(|tables| tables.insert(name.to_owned(), rows));
+}
+
+/// Name and content of the files that have been finished on this thread so far, in that order; asking forgets them.
+pub fn files() -> Vec<(String, Vec<u8>)> {
+    FILES.take()
 }
 
 /// Run something with reasons wanted, and return what was noted.
@@ -170,6 +177,49 @@ impl Body {
     /// What has been written.
     pub fn octets(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A new file; names stay as they are, a number is put before the extension.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    name: String,
+    existing: Existing,
+    octets: Vec<u8>,
+}
+
+impl NewFile {
+    pub(crate) fn create(name: &str, existing: Existing) -> Result<Self, String> {
+        Ok(Self { name: name.to_owned(), existing, octets: Vec::new() })
+    }
+
+    pub(crate) fn write(&mut self, octets: &[u8]) {
+        self.octets.extend_from_slice(octets);
+    }
+
+    pub(crate) fn finish(self) -> Option<String> {
+        let Self { name, existing, octets } = self;
+        FILES.with_borrow_mut(|files| {
+            let taken = |files: &[(String, Vec<u8>)], name: &str| files.iter().any(|(taken, _)| taken == name);
+            if taken(files, &name) {
+                match existing {
+                    Existing::Skip => return None,
+                    Existing::Overwrite => files.retain(|(taken, _)| *taken != name),
+                    Existing::Number => {
+                        let (stem, extension) = name
+                            .rsplit_once('.')
+                            .map_or((name.as_str(), String::new()), |(stem, end)| (stem, format!(".{end}")));
+                        let numbered = (2..)
+                            .map(|number| format!("{stem}-{number}{extension}"))
+                            .find(|name| !taken(files, name))?;
+                        files.push((numbered.clone(), octets));
+                        return Some(numbered);
+                    }
+                }
+            }
+            files.push((name.clone(), octets));
+            Some(name)
+        })
     }
 }
 

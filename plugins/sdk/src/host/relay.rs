@@ -1,7 +1,7 @@
 //! In a plugin: calls go out to the relay.
 
 use crate::wit::{
-    message::mailweir::filter::{body_writer, explain, log as relay_log, mail, tables},
+    message::mailweir::filter::{body_writer, explain, files, log as relay_log, mail, tables},
     types::{Client, Field, ReversePath},
 };
 
@@ -73,6 +73,24 @@ impl Default for Body {
 impl PartialEq for Body {
     fn eq(&self, other: &Self) -> bool {
         self.0.handle() == other.0.handle()
+    }
+}
+
+/// A file on its way into the granted directory.
+#[derive(Debug)]
+pub(crate) struct NewFile(files::File);
+
+impl NewFile {
+    pub(crate) fn create(name: &str, existing: files::Existing) -> Result<Self, String> {
+        files::File::create(name, existing).map(Self)
+    }
+
+    pub(crate) fn write(&mut self, octets: &[u8]) {
+        self.0.write(octets);
+    }
+
+    pub(crate) fn finish(self) -> Option<String> {
+        self.0.finish()
     }
 }
 

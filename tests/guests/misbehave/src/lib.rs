@@ -7,7 +7,9 @@ use std::{
 
 use mailweir_sdk::{
     Body, Change, ConfigError, Decision, Edit, Facts, Failure, Filter, Message, MessageFilter, Outcome, Position,
-    Reply, ReversePath, SessionFilter, Verdict, log,
+    Reply, ReversePath, SessionFilter, Verdict,
+    files::{self, Existing},
+    log,
     tables::{self, Key, Table},
 };
 use serde::Deserialize;
@@ -44,6 +46,14 @@ enum Act {
     LogFlood,
     LookupFlood,
     Fail,
+    /// Writes the body to a file that is named by the Subject.
+    WriteFile,
+    /// Writes a file and fails then.
+    WriteFileAndPanic,
+    /// Writes a file and drops it.
+    WriteFileUnfinished,
+    /// Begins more files than it may have open.
+    OpenManyFiles,
     /// Counts its calls in its memory and puts the count into a field: always 1 in a fresh instance.
     Remember,
     ConfigureFails,
@@ -118,6 +128,13 @@ impl MessageFilter for Misbehave {
                     tables::lookup(&self.config.tables, &[Key::whole(number.to_string())])?;
                 }
             }
+            Act::WriteFile | Act::WriteFileAndPanic | Act::WriteFileUnfinished => {
+                self.write_file(message, &mut outcome)?
+            }
+            Act::OpenManyFiles => {
+                let open = (0..100).map(|number| files::create(&number.to_string(), Existing::Number));
+                drop(open.collect::<Result<Vec<_>, _>>()?);
+            }
             Act::Fail => return Err(Failure("fails\r\nas told".to_owned())),
             Act::Remember => {
                 let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -127,6 +144,23 @@ impl MessageFilter for Misbehave {
             _ => {}
         }
         Ok(outcome)
+    }
+}
+
+impl Misbehave {
+    fn write_file(&self, message: &Message, outcome: &mut Outcome) -> Result<(), Failure> {
+        let name = message.field("Subject").map(|subject| subject.text()).unwrap_or_default();
+        let mut file = files::create(&name, Existing::Number)?;
+        message.body_pieces().for_each(|piece| file.write(&piece));
+        if matches!(self.config.act, Act::WriteFileUnfinished) {
+            return Ok(());
+        }
+        let name = file.finish().unwrap_or_default();
+        if matches!(self.config.act, Act::WriteFileAndPanic) {
+            panic!("panics as told");
+        }
+        outcome.insert_field_on_top("X-File", name);
+        Ok(())
     }
 }
 
