@@ -61,7 +61,7 @@ fn filters(criterion: &mut Criterion) {
         });
     });
 
-    let sandboxed: Arc<[Stage]> = runtime.block_on(reference::chain(&sandbox)).into();
+    let sandboxed: Arc<[Stage]> = runtime.block_on(reference::chain(&sandbox, &reference::tables())).into();
     let native = native::chain();
     for (place, stage) in sandboxed.iter().enumerate() {
         let one = place..=place;

@@ -92,6 +92,7 @@ pub(crate) fn chain() -> Vec<Stage> {
             "tag-external" => configured::<tag_external::TagExternal>(&config),
             "hide-internal" => configured::<hide_internal::HideInternal>(&config),
             "canonical" => configured::<canonical::Canonical>(&config),
+            "generic" => configured::<generic::Generic>(&config),
             _ => configured::<masquerade::Masquerade>(&config),
         };
         Stage { name: name.into(), filter, condition: None, on_error: OnError::Defer }

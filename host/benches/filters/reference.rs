@@ -24,9 +24,13 @@ pub(crate) fn stages() -> [(&'static str, &'static str, Value); 5] {
     [
         ("tag-external", "tag-external", json!({ "domains": ["example.org"] })),
         ("hide-internal", "hide-internal", json!({ "names": ["lab.example.com", "[10."] })),
-        ("canonical", "canonical", json!({ "both": ["canonical"] })),
-        ("masquerade", "masquerade", json!({ "domains": domains, "exceptions": ["root", "admin"] })),
-        ("generic", "canonical", json!({ "sender": ["generic"] })),
+        ("canonical", "canonical", json!({ "both": ["canonical"], "rewrite-clients": ["all"] })),
+        (
+            "masquerade",
+            "masquerade",
+            json!({ "domains": domains, "exceptions": ["root", "admin"], "rewrite-clients": ["all"] }),
+        ),
+        ("generic", "generic", json!({ "tables": ["generic"] })),
     ]
 }
 
@@ -71,11 +75,20 @@ pub(crate) fn limits() -> FilterLimits {
     FilterLimits::default()
 }
 
-async fn load(sandbox: &Sandbox, plugin: &str, config: &Value, limits: FilterLimits) -> Arc<dyn Filter> {
+/// Lookup tables of the chain.
+pub(crate) fn tables() -> BTreeMap<String, Arc<dyn Table>> {
+    ["canonical", "generic"].map(|name| (name.to_owned(), table(name))).into()
+}
+
+async fn load(
+    sandbox: &Sandbox,
+    plugin: &str,
+    config: &Value,
+    tables: BTreeMap<String, Arc<dyn Table>>,
+    limits: FilterLimits,
+) -> Arc<dyn Filter> {
     let path = Path::new(env!("MAILWEIR_GUESTS")).join(format!("{plugin}.wasm"));
     let wasm = fs::read(path).expect("a built filter");
-    let tables = ["canonical", "generic"].map(|name| (name.to_owned(), table(name)));
-    let tables = BTreeMap::from(tables);
     sandbox
         .load(Plugin { stage: plugin, wasm: &wasm, config, tables, directory: None, limits, role: Role::Message })
         .await
@@ -83,10 +96,10 @@ async fn load(sandbox: &Sandbox, plugin: &str, config: &Value, limits: FilterLim
 }
 
 /// The chain in sandboxes.
-pub(crate) async fn chain(sandbox: &Sandbox) -> Vec<Stage> {
+pub(crate) async fn chain(sandbox: &Sandbox, tables: &BTreeMap<String, Arc<dyn Table>>) -> Vec<Stage> {
     let mut chain = Vec::new();
     for (name, plugin, config) in stages() {
-        let filter = load(sandbox, plugin, &config, limits()).await;
+        let filter = load(sandbox, plugin, &config, tables.clone(), limits()).await;
         chain.push(Stage { name: name.into(), filter, condition: None, on_error: OnError::Defer });
     }
     chain
@@ -94,7 +107,7 @@ pub(crate) async fn chain(sandbox: &Sandbox) -> Vec<Stage> {
 
 /// The guest that does as it is told.
 pub(crate) async fn misbehave(sandbox: &Sandbox, act: &str, limits: FilterLimits) -> Arc<dyn Filter> {
-    load(sandbox, "misbehave", &json!({ "act": act }), limits).await
+    load(sandbox, "misbehave", &json!({ "act": act }), BTreeMap::new(), limits).await
 }
 
 /// A filter that spins until this limit.

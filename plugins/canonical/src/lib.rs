@@ -1,6 +1,8 @@
 //! Canonical: addresses become others through tables, in envelope and header (Postfix canonical(5)).
 
 use mailweir_rewrite::{
+    clients::RewriteClients,
+    completion::Completion,
     mapping::{Mapped, Rules, map},
     places::{Place, Rewrite, Rewritten, rewrite_message},
 };
@@ -32,14 +34,28 @@ pub struct Config {
     /// Characters at which an extension begins (`recipient_delimiter`).
     #[serde(default)]
     recipient_delimiter: String,
-    /// Domain of addresses without one (`myorigin`).
+    /// Domain of addresses without one (`myorigin`, `append_at_myorigin`).
     origin: Option<String>,
+    /// Put behind domains without a dot (`mydomain`, `append_dot_mydomain`).
+    domain: Option<String>,
+    /// Whether `site!user` is `user@site` (`swap_bangpath`).
+    #[serde(default = "yes")]
+    swap_bangpath: bool,
+    /// Whether `user%site` is `user@site` (`allow_percent_hack`).
+    #[serde(default = "yes")]
+    percent_hack: bool,
+    /// Whether addresses that no table has are written in their complete form too, as Postfix does.
+    #[serde(default)]
+    complete: bool,
     /// Domains whose users are also looked up without domain (`mydestination`).
     #[serde(default)]
     local_domains: Vec<String>,
     /// Whether an extension that the matching key did not have is put to the result (`propagate_unmatched_extensions`).
     #[serde(default = "yes")]
     propagate_extensions: bool,
+    /// Whose header fields are rewritten (`local_header_rewrite_clients`).
+    #[serde(default)]
+    rewrite_clients: RewriteClients,
 }
 
 fn everywhere() -> Vec<Place> {
@@ -71,14 +87,17 @@ pub struct Canonical {
     /// In the order in which they are used: each works on the result of the one before.
     maps: [Map; 3],
     rules: Rules,
+    complete: bool,
+    rewrite_clients: RewriteClients,
 }
 
 impl Filter for Canonical {
     type Config = Config;
 
     fn configure(config: Config) -> Result<Self, Vec<ConfigError>> {
-        if config.both.is_empty() && config.sender.is_empty() && config.recipient.is_empty() {
-            let why = "name at least one table in `both`, `sender` or `recipient`";
+        let no_table = config.both.is_empty() && config.sender.is_empty() && config.recipient.is_empty();
+        if no_table && !config.complete {
+            let why = "name at least one table in `both`, `sender` or `recipient`, or set `complete`";
             return Err(vec![ConfigError::new("", why)]);
         }
         let maps = [
@@ -88,18 +107,23 @@ impl Filter for Canonical {
         ];
         let rules = Rules {
             delimiters: config.recipient_delimiter,
-            origin: config.origin,
+            completion: Completion {
+                origin: config.origin,
+                domain: config.domain,
+                swap_bangpath: config.swap_bangpath,
+                percent_hack: config.percent_hack,
+            },
             local_domains: config.local_domains,
             propagate_extensions: config.propagate_extensions,
             recursive: true,
         };
-        Ok(Self { maps, rules })
+        Ok(Self { maps, rules, complete: config.complete, rewrite_clients: config.rewrite_clients })
     }
 }
 
 impl MessageFilter for Canonical {
     fn filter(&self, message: &Message) -> Result<Outcome, Failure> {
-        rewrite_message(message, &mut Pass { canonical: self, seen: Vec::new() })
+        rewrite_message(message, &self.rewrite_clients, &mut Pass { canonical: self, seen: Vec::new() })
     }
 }
 
@@ -121,6 +145,16 @@ impl Pass<'_> {
     }
 }
 
+impl Pass<'_> {
+    /// What no table has, in its complete form, where that is wanted.
+    fn completed(&self, address: &str) -> Option<Rewritten> {
+        let complete = self.canonical.rules.completion.standard_form(address);
+        let wanted = self.canonical.complete && complete != address && !complete.is_empty();
+        let old = address.to_owned();
+        wanted.then(|| Rewritten { address: complete, reason: Box::new(move || format!("{old} is completed")) })
+    }
+}
+
 impl Rewrite for Pass<'_> {
     fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
         let mut result: Option<Mapped> = None;
@@ -135,16 +169,12 @@ impl Rewrite for Pass<'_> {
                 result = Some(mapped);
             }
         }
-        let Some(Mapped { address: new, steps }) = result.filter(|mapped| mapped.address != address) else {
+        let Some(mapped) = result.filter(|mapped| mapped.address != address) else {
             explain::note(|| format!("{address}: no table has it"));
-            return Ok(None);
+            return Ok(self.completed(address));
         };
-        let old = address.to_owned();
-        let reason = Box::new(move || {
-            let steps = steps.iter().map(|step| format!("table {}: `{}` is `{}`", step.table, step.key, step.value));
-            format!("{old}: {}", steps.collect::<Vec<_>>().join(", then "))
-        });
-        Ok(Some(Rewritten { address: new, reason }))
+        let reason = mapped.reason(address);
+        Ok(Some(Rewritten { address: mapped.address, reason: Box::new(reason) }))
     }
 }
 

@@ -139,6 +139,7 @@ fn specific_maps_come_first_and_only_in_their_places() {
     native::table("b", &[("s@d.example", "sb@d.example"), ("r@d.example", "rb@d.example")]);
     let filter = filter(r#"{"sender": ["s"], "recipient": ["r"], "both": ["b"]}"#);
     let message = Message::builder()
+        .client(|client| client.trusted = true)
         .sender("a@d.example")
         .recipient("a@d.example")
         .field("Reply-To", "a@d.example")
@@ -171,10 +172,40 @@ fn the_null_sender_stays_null() {
 fn tells_which_row() {
     native::table("one", &[("a@d.example", "b@d.example"), ("b@d.example", "c@d.example")]);
     native::table("two", &[]);
-    let message = Message::builder().sender("a@d.example").recipient("z@d.example").build();
+    let message = Message::builder()
+        .client(|client| client.trusted = true)
+        .sender("a@d.example")
+        .recipient("z@d.example")
+        .build();
     let (outcome, notes) = native::explained(|| filter(BOTH).filter(&message).expect("a result"));
     let reason =
         "a@d.example: table one: `a@d.example` is `b@d.example`, then table one: `b@d.example` is `c@d.example`";
     assert_eq!(outcome.edits[0].reason.as_deref(), Some(reason));
     assert_eq!(notes, ["z@d.example: no table has it"]);
+}
+
+#[test]
+fn addresses_are_completed_for_the_lookup_and_where_wanted_in_the_message() {
+    // Section 1, 2.3 M2
+    native::table("one", &[("joe@host.dom.example", "found"), ("user@site.dom.example", "bang@r.example")]);
+    let keys = r#""both": ["one"], "origin": "origin.example", "domain": "dom.example""#;
+    let looked_up = format!("{{{keys}}}");
+    let pairs = [("joe@host", "found@origin.example"), ("site!user", "bang@r.example"), ("ann@host", "ann@host")];
+    check(&looked_up, &pairs);
+    check(
+        &format!("{{{keys}, \"complete\": true}}"),
+        &[("ann@host", "ann@host.dom.example"), ("joe", "joe@origin.example")],
+    );
+    check(&format!("{{{keys}, \"swap-bangpath\": false}}"), &[("site!user", "site!user")]);
+    check(r#"{"complete": true, "origin": "o.example"}"#, &[("x%y", "x@y"), ("a@b.c.", "a@b.c")]);
+}
+
+#[test]
+fn header_fields_of_strangers_stay() {
+    // 0.3, trap 3
+    native::table("one", &[("a@d.example", "b@d.example")]);
+    let message = Message::builder().sender("a@d.example").field("From", "a@d.example");
+    let edits = |config: &str| filter(config).filter(&message.clone().build()).expect("a result").edits.len();
+    assert_eq!(edits(r#"{"both": ["one"]}"#), 1);
+    assert_eq!(edits(r#"{"both": ["one"], "rewrite-clients": ["192.0.2.0/28"]}"#), 2);
 }

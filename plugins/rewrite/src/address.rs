@@ -72,35 +72,6 @@ pub fn split_extension<'a>(local: &'a str, delimiters: &str) -> Option<(&'a str,
     local.split_at_checked(at)
 }
 
-/// An address as it is looked up (trivial-rewrite's standard form): a source route is dropped, `site!user` and `user%site` become
-/// `user@site` where there is no `@`, what then has no domain gets `origin`, and one dot at the end of the domain goes.
-pub fn standard_form(address: &str, origin: Option<&str>) -> String {
-    let address = match address.strip_prefix('@').and_then(|rest| rest.split_once(':')) {
-        Some((_, rest)) if !rest.is_empty() => rest,
-        _ => address,
-    };
-    let (local, domain) = split(address);
-    let Some(domain) = domain else { return with_domain(local, origin) };
-    let domain = domain.strip_suffix('.').filter(|rest| !rest.is_empty() && !rest.ends_with('.')).unwrap_or(domain);
-    format!("{local}@{domain}")
-}
-
-fn with_domain(local: &str, origin: Option<&str>) -> String {
-    if local.is_empty() || local.starts_with('"') {
-        return match origin {
-            Some(origin) if !local.is_empty() => format!("{local}@{origin}"),
-            _ => local.to_owned(),
-        };
-    }
-    if let Some((site, user)) = local.split_once('!') {
-        return format!("{user}@{site}");
-    }
-    if let Some((user, site)) = local.rsplit_once('%') {
-        return format!("{user}@{site}");
-    }
-    origin.map_or_else(|| local.to_owned(), |origin| format!("{local}@{origin}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,28 +111,5 @@ mod tests {
         }
         assert_eq!(split_extension("owner-list+x", "+"), Some(("owner-list", "+x")));
         assert_eq!(split_extension("user+ext", ""), None);
-    }
-
-    #[test]
-    fn brings_into_standard_form() {
-        // Section 1, each twice: it is idempotent.
-        for (address, standard) in [
-            ("a@b", "a@b"),
-            ("", ""),
-            ("@x,@y:a@b", "a@b"),
-            ("site!user", "user@site"),
-            ("x%y", "x@y"),
-            ("x%y%z", "x%y@z"),
-            ("site!uu@d", "site!uu@d"),
-            ("user", "user@origin.example"),
-            ("a@b.", "a@b"),
-            ("a@b..", "a@b.."),
-            ("a@.", "a@."),
-            ("\"a b\"", "\"a b\"@origin.example"),
-        ] {
-            assert_eq!(standard_form(address, Some("origin.example")), standard);
-            assert_eq!(standard_form(standard, Some("origin.example")), standard);
-        }
-        assert_eq!(standard_form("user", None), "user");
     }
 }

@@ -2,6 +2,8 @@
 //! tables as Postfix does it.
 
 pub mod address;
+pub mod clients;
+pub mod completion;
 pub mod header;
 pub mod mapping;
 pub mod masquerade;

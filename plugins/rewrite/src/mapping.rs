@@ -1,12 +1,13 @@
 //! Lookup of an address in tables as Postfix's mail_addr_map does it: which keys, in which order, and what a result means.
 
 use mailweir_sdk::{
-    Failure,
+    Failure, log,
     tables::{self, Key, Table},
 };
 
 use crate::{
-    address::{quote, split, split_extension, standard_form, unquote},
+    address::{quote, split, split_extension, unquote},
+    completion::Completion,
     header,
 };
 
@@ -18,8 +19,8 @@ const MOST_ROUNDS: usize = 10;
 pub struct Rules {
     /// `recipient_delimiter`: characters at which an extension begins.
     pub delimiters: String,
-    /// `myorigin`: domain of addresses without one.
-    pub origin: Option<String>,
+    /// How addresses and results become complete.
+    pub completion: Completion,
     /// `mydestination`: domains whose users are also looked up without domain; the origin always is one.
     pub local_domains: Vec<String>,
     /// `propagate_unmatched_extensions`: an extension that the matching key did not have is put to the result.
@@ -48,6 +49,17 @@ pub struct Mapped {
     pub steps: Vec<Step>,
 }
 
+impl Mapped {
+    /// What to tell somebody who asks why this stands in the place of `old`.
+    pub fn reason(&self, old: &str) -> impl FnOnce() -> String + use<> {
+        let (old, steps) = (old.to_owned(), self.steps.clone());
+        move || {
+            let steps = steps.iter().map(|step| format!("table {}: `{}` is `{}`", step.table, step.key, step.value));
+            format!("{old}: {}", steps.collect::<Vec<_>>().join(", then "))
+        }
+    }
+}
+
 /// Map an address through a list of tables; none where no table has it, or it maps to itself.
 ///
 /// A failure is an error of a table, a result that is no address, or rows that go in a circle: then it isn't known where the mail
@@ -56,7 +68,7 @@ pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapp
     if tables.is_empty() || address.is_empty() {
         return Ok(None);
     }
-    let mut mapped = Mapped { address: standard_form(address, rules.origin.as_deref()), steps: Vec::new() };
+    let mut mapped = Mapped { address: rules.completion.standard_form(address), steps: Vec::new() };
     while let Some((next, step)) = once(&mapped.address, tables, rules)? {
         if next.eq_ignore_ascii_case(&mapped.address) {
             break;
@@ -103,9 +115,16 @@ fn once(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<(String
         }
         // M2, M4, M5: the first address of what the row says.
         _ => {
-            let first = header::addresses(hit.value.as_bytes()).into_iter().next();
+            let mut results = header::addresses(hit.value.as_bytes()).into_iter();
+            let first = results.next();
             let first = first.ok_or_else(|| format!("table {table}: `{}` (key `{key}`) is no address", hit.value))?;
-            standard_form(&first.address, rules.origin.as_deref())
+            if results.next().is_some() {
+                log::warn(&format!(
+                    "table {table}: `{}` (key `{key}`) is several addresses; the first is taken",
+                    hit.value
+                ));
+            }
+            rules.completion.standard_form(&first.address)
         }
     };
     let result = match dropped {
@@ -136,7 +155,7 @@ fn keys(
     }
     let is_local = |domain: &str| {
         let same = |own: &String| own.eq_ignore_ascii_case(domain);
-        rules.origin.iter().chain(&rules.local_domains).any(same)
+        rules.completion.origin.iter().chain(&rules.local_domains).any(same)
     };
     if let Some(domain) = domain {
         if is_local(domain) {

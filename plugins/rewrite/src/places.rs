@@ -1,9 +1,9 @@
 //! The places of a message where addresses stand, and how a rewriting goes through all of them.
 
-use mailweir_sdk::{Failure, Field, Message, Outcome, ReversePath};
+use mailweir_sdk::{Failure, Field, Message, Outcome, ReversePath, explain};
 use serde::Deserialize;
 
-use crate::header;
+use crate::{clients::RewriteClients, header};
 
 /// Fields whose addresses are senders' (Postfix header_opts.c).
 pub const SENDER_FIELDS: [&str; 10] = [
@@ -51,10 +51,14 @@ pub trait Rewrite {
     fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure>;
 }
 
-/// Take every address of envelope and header through a rewriting.
+/// Take every address of the envelope through a rewriting, and those of the header if it came from one of `clients`.
 ///
 /// The null sender stays null. A field in which no address changes gets no edit, and so keeps every octet.
-pub fn rewrite_message(message: &Message, rewriting: &mut dyn Rewrite) -> Result<Outcome, Failure> {
+pub fn rewrite_message(
+    message: &Message,
+    clients: &RewriteClients,
+    rewriting: &mut dyn Rewrite,
+) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::next();
     if let ReversePath::Address(sender) = message.sender()
         && let Some(new) = rewriting.rewrite(Place::EnvelopeSender, &sender)?
@@ -64,6 +68,14 @@ pub fn rewrite_message(message: &Message, rewriting: &mut dyn Rewrite) -> Result
     for (recipient, index) in message.recipients().iter().zip(0..) {
         if let Some(new) = rewriting.rewrite(Place::EnvelopeRecipient, recipient)? {
             outcome.replace_recipient(index, new.address).because(new.reason);
+        }
+    }
+    if !clients.is_all() {
+        let client = message.client();
+        if !clients.includes(&client) {
+            let address = &client.address;
+            explain::note(|| format!("header fields stay: client {address} is none of `rewrite-clients` ({clients})"));
+            return Ok(outcome);
         }
     }
     let names = [SENDER_FIELDS.as_slice(), RECIPIENT_FIELDS.as_slice()].concat();
