@@ -22,6 +22,7 @@ need "rustc-web cargo-web rust-web-src" has_wasm_target
 need "python3" command -v python3
 need "swaks" command -v swaks
 need "postfix" test -x /usr/sbin/smtp-sink
+need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

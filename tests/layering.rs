@@ -16,7 +16,7 @@ const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("sandbox", &["files", "mail", "pipeline", "smtp", "tables"]),
     ("delivery", &["mail", "pipeline", "smtp", "spool"]),
     ("server", &["files", "mail", "pipeline", "smtp", "spool"]),
-    ("config", &["mail", "pipeline"]),
+    ("config", &["mail", "pipeline", "tables"]),
 ];
 
 /// Libraries that only one part may know.

@@ -12,4 +12,5 @@ mod full_disk;
 mod pass_through;
 mod rewriting;
 mod spinning;
+mod tables;
 mod written_files;

@@ -3,6 +3,7 @@
 mod check;
 mod output;
 mod serve;
+mod table;
 mod trace;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -25,6 +26,8 @@ enum Command {
     Check(check::Args),
     /// Run a message through the filters without sending it, and tell what each of them does and why.
     Trace(trace::Args),
+    /// Build, ask and look at lookup tables.
+    Table(table::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 something is wrong and was told, 2 the command line is.";
@@ -43,5 +46,6 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Table(args) => table::run(&args),
     }
 }

@@ -19,7 +19,7 @@ use crate::mail::Network;
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
 pub use stages::{ConfigPlace, Plugin, SessionPhases, StageEntry, StageList};
-pub use tables::{TableEntry, TableKind};
+pub use tables::TableEntry;
 
 pub(crate) use reader::suggestion;
 use reader::{Mistakes, Section, Value};

@@ -39,6 +39,11 @@ impl Network {
         }
     }
 
+    /// Whether an address is of its family, IPv4 or IPv6.
+    pub fn is_of_family(&self, address: IpAddr) -> bool {
+        self.address.is_ipv4() == address.to_canonical().is_ipv4()
+    }
+
     /// Whether it is everybody: a prefix of no bits.
     pub fn is_everybody(&self) -> bool {
         self.prefix == 0

@@ -202,10 +202,15 @@ impl tables::Host for Guest {
                 if key.partial && table.has_patterns() {
                     continue;
                 }
+                let name = tables.get(table_index as usize).map_or("?", String::as_str);
                 match table.lookup(&key.text) {
                     Ok(None) => {}
+                    // L3: an empty value is a mistake in the table, not an answer.
+                    Ok(Some(value)) if value.trim().is_empty() => {
+                        return Ok(Err(format!("table {name}: the value of `{}` is empty", key.text)));
+                    }
                     Ok(Some(value)) => return Ok(Ok(Some(tables::Hit { table: table_index, key: key_index, value }))),
-                    Err(error) => return Ok(Err(error.to_string())),
+                    Err(error) => return Ok(Err(format!("table {name}: {error}"))),
                 }
             }
         }

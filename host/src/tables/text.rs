@@ -1,4 +1,4 @@
-//! `text`: a file in the source format of postmap(1), in memory.
+//! `text`: a file in the source format of postmap(1), in memory (Postfix `texthash`).
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -6,109 +6,64 @@ use std::{
     path::Path,
 };
 
-use super::{OpenError, Table, TableError};
+use super::{
+    Loaded, OpenError, Table, TableError, TableRow, Warning,
+    source::{self, fold},
+};
 
-/// Rows in memory; keys are folded to lower case.
+/// Rows in memory; keys are folded to lower case. The first row of a key counts (Postfix refuses the whole table then: S2).
 #[derive(Debug, Default)]
-pub struct Text {
-    rows: HashMap<String, String>,
-    /// Lines that somebody should look at.
-    pub warnings: Vec<TextWarning>,
-}
-
-/// A line of the file that is not used as it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TextWarning {
-    /// Number of the line, from 1.
-    pub line: usize,
-    /// What is wrong with it.
-    pub message: String,
+pub(super) struct Text {
+    /// Key as it stands, value and line.
+    rows: HashMap<String, (String, usize)>,
 }
 
 impl Text {
     /// Read a file.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let content = fs::read(path).map_err(|error| OpenError { path: path.to_owned(), error })?;
-        Ok(Self::parse(&content))
+    pub(super) fn open(path: &Path) -> Result<Loaded, OpenError> {
+        let content = fs::read(path).map_err(|error| OpenError::io(path, error))?;
+        let (table, warnings) = Self::parse(&content);
+        Ok(Loaded::new(table, warnings))
     }
 
-    /// Read a table: a row a logical line, key and value separated by blanks. A line that begins with a blank goes on with the one
-    /// before; empty lines and lines whose first other character is `#` are skipped. The first row of a key counts.
-    pub fn parse(content: &[u8]) -> Self {
-        let mut table = Self::default();
-        for (line, row) in logical_lines(content) {
-            let added = match String::from_utf8(row) {
-                Ok(row) => table.add(&row),
-                Err(_) => Err("this line is not UTF-8; it is skipped".to_owned()),
+    fn parse(content: &[u8]) -> (Self, Vec<Warning>) {
+        let (mut table, mut warnings) = (Self::default(), Vec::new());
+        for row in source::rows(content) {
+            let row = match row {
+                Ok(row) => row,
+                Err(warning) => {
+                    warnings.push(warning);
+                    continue;
+                }
             };
-            if let Err(message) = added {
-                table.warnings.push(TextWarning { line, message });
+            match table.rows.entry(fold(&row.key).into_owned()) {
+                Entry::Occupied(_) => warnings.push(source::duplicate(&row)),
+                Entry::Vacant(place) => {
+                    warnings.extend(source::suspicion(&row));
+                    place.insert((row.value.into_owned(), row.line));
+                }
             }
         }
-        table
-    }
-
-    fn add(&mut self, row: &str) -> Result<(), String> {
-        let (key, value) = split_row(row)?;
-        let looks_like_alias = key.ends_with(':').then(|| format!("key `{key}` ends in `:`; is this an aliases file?"));
-        match self.rows.entry(key.to_lowercase()) {
-            Entry::Occupied(_) => return Err(format!("key `{key}` is there already; the first row counts")),
-            Entry::Vacant(place) => drop(place.insert(value.to_owned())),
-        }
-        looks_like_alias.map_or(Ok(()), Err)
-    }
-}
-
-/// Rows with the number of their first line.
-fn logical_lines(content: &[u8]) -> Vec<(usize, Vec<u8>)> {
-    let mut rows: Vec<(usize, Vec<u8>)> = Vec::new();
-    for (line, number) in content.split(|octet| *octet == b'\n').zip(1..) {
-        let trimmed = line.trim_ascii();
-        if trimmed.is_empty() || trimmed.starts_with(b"#") {
-            continue;
-        }
-        match rows.last_mut() {
-            Some((_, row)) if line.first().is_some_and(u8::is_ascii_whitespace) => {
-                row.push(b' ');
-                row.extend_from_slice(trimmed);
-            }
-            _ => rows.push((number, trimmed.to_vec())),
-        }
-    }
-    rows
-}
-
-/// The key ends at the first blank outside quotes; it keeps its quotes.
-fn split_row(row: &str) -> Result<(&str, &str), String> {
-    let (mut quoted, mut escaped) = (false, false);
-    let end = row.bytes().position(|octet| match octet {
-        _ if escaped => {
-            escaped = false;
-            false
-        }
-        b'\\' => {
-            escaped = true;
-            false
-        }
-        b'"' => {
-            quoted = !quoted;
-            false
-        }
-        octet => octet.is_ascii_whitespace() && !quoted,
-    });
-    if quoted {
-        return Err("a quote is not closed; the line is skipped".to_owned());
-    }
-    let (key, value) = end.and_then(|end| row.split_at_checked(end)).unwrap_or((row, ""));
-    match value.trim() {
-        "" => Err(format!("key `{key}` has no value; the line is skipped")),
-        value => Ok((key, value)),
+        (table, warnings)
     }
 }
 
 impl Table for Text {
     fn lookup(&self, key: &str) -> Result<Option<String>, TableError> {
-        Ok(self.rows.get(&key.to_lowercase()).cloned())
+        Ok(self.rows.get(&*fold(key)).map(|(value, _)| value.clone()))
+    }
+
+    fn line_of(&self, key: &str) -> Option<usize> {
+        self.rows.get(&*fold(key)).map(|(_, line)| *line)
+    }
+
+    fn rows(&self, visit: &mut dyn FnMut(TableRow<'_>)) -> Result<bool, TableError> {
+        let mut rows: Vec<_> = self.rows.iter().collect();
+        rows.sort_by_key(|(_, (_, line))| *line);
+        for (key, (value, line)) in rows {
+            visit(TableRow { key, value, line: Some(*line) });
+        }
+        Ok(true)
     }
 }
 
@@ -122,23 +77,21 @@ mod tests {
 
     #[test]
     fn reads_the_source_format_of_postmap() {
-        // 5.1
-        let table = Text::parse(
-            b"# comment\n\nJoe@Example.com  Joe.Doe@example.com\n\"sp ace\"@d\tx@y\nlong@d a@b,\n  # comment inside\n\tc@d\n",
-        );
-        assert_eq!(table.warnings, []);
+        // 5.1, 2.5
+        let (table, warnings) = Text::parse(b"Joe@Example.com  Joe.Doe@example.com\n\"sp ace\"@d\tx@y\n");
+        assert_eq!(warnings, []);
         assert_eq!(value(&table, "JOE@example.com").as_deref(), Some("Joe.Doe@example.com"));
         assert_eq!(value(&table, "\"sp ace\"@d").as_deref(), Some("x@y"));
-        assert_eq!(value(&table, "long@d").as_deref(), Some("a@b, c@d"));
         assert_eq!(value(&table, "other"), None);
+        assert_eq!(table.line_of("joe@example.com"), Some(1));
     }
 
     #[test]
     fn warns_with_line_numbers() {
-        let table = Text::parse(b"a 1\nA 2\nnovalue\n\"open 3\nbad\xff 4\nname: 5\n");
-        let lines: Vec<_> = table.warnings.iter().map(|warning| warning.line).collect();
+        let (table, warnings) = Text::parse(b"a 1\nA 2\nnovalue\n\"open 3\nbad\xff 4\nname: 5\n");
+        let lines: Vec<_> = warnings.iter().map(|warning| warning.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6]);
-        // Trap 27: the first of two rows counts.
+        // Trap 27, S2: the first of two rows counts.
         assert_eq!(value(&table, "a").as_deref(), Some("1"));
         assert_eq!(value(&table, "name:").as_deref(), Some("5"));
     }

@@ -1,0 +1,199 @@
+//! Lookup tables: the command, files shared with Postfix's postmap, and tables that change under a running relay.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    clients::text,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
+
+/// Runs in `folder`, with this on standard input.
+fn run_in(folder: &Path, program: &str, args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program} is needed for this test (`make tools`): {error}"));
+    let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_owned());
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("it runs");
+    drop(writer.join());
+    output
+}
+
+fn table(folder: &Path, args: &[&str], input: &str) -> Output {
+    run_in(folder, env!("CARGO_BIN_EXE_mailweir"), &[&["table"], args].concat(), input)
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(output));
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// A folder with a configuration for postmap and a table in its source format.
+fn source() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("main.cf"), "compatibility_level = 3.6\n").expect("written");
+    let mut rows =
+        String::from("# people\nJoe@Example.com  Joe.Doe@example.com\nlong@d a@b,\n\tc@d\n\"sp ace\"@d x@y\n");
+    for number in 0..2_000 {
+        writeln!(rows, "user{number}@host{}.example  person.{number}@example.com", number % 7).expect("written");
+    }
+    fs::write(folder.path().join("people"), rows).expect("written");
+    folder
+}
+
+/// All keys of [`source`] in another case, and some that it doesn't have.
+fn keys() -> String {
+    let mut keys = String::from("JOE@example.com\nlong@d\n\"sp ace\"@d\nnobody\n@d\n");
+    (0..2_000).for_each(|number| writeln!(keys, "USER{number}@host{}.example", number % 5).expect("written"));
+    keys
+}
+
+#[test]
+fn postmap_and_we_read_what_the_other_has_built() {
+    let folder = source();
+    let path = folder.path();
+    let postmap = |args: &[&str], input: &str| run_in(path, "postmap", &[&["-c", "."], args].concat(), input);
+    let expected = stdout(&postmap(&["-q", "-", "texthash:people"], &keys().to_lowercase()));
+    assert!(expected.lines().count() > 200, "{expected}");
+    for kind in ["cdb", "lmdb"] {
+        let (named, built) = (format!("{kind}:people"), format!("people.{kind}"));
+        stdout(&postmap(&[&named], ""));
+        assert_eq!(
+            stdout(&table(path, &["query", &named, "-"], &keys().to_lowercase())),
+            expected,
+            "{kind} by postmap"
+        );
+        fs::remove_file(path.join(&built)).expect("removed");
+        stdout(&table(path, &["build", "people", "--type", kind], ""));
+        assert_eq!(stdout(&table(path, &["query", &named, "-"], &keys().to_lowercase())), expected, "{kind} by us");
+        assert_eq!(stdout(&postmap(&["-q", "-", &named], &keys().to_lowercase())), expected, "our {kind} for postmap");
+        assert_eq!(stdout(&table(path, &["query", &named, "JOE@example.com"], "")), "Joe.Doe@example.com\n");
+        let mut ours: Vec<_> = stdout(&table(path, &["dump", &named], "")).lines().map(str::to_owned).collect();
+        let mut theirs: Vec<_> = stdout(&postmap(&["-s", &named], "")).lines().map(str::to_owned).collect();
+        ours.sort();
+        theirs.sort();
+        assert_eq!(ours, theirs, "{kind}");
+    }
+    assert_eq!(stdout(&table(path, &["query", "text:people", "-"], &keys().to_lowercase())), expected);
+}
+
+#[test]
+fn patterns_and_networks_answer_as_in_postfix() {
+    let folder = source();
+    let path = folder.path();
+    let regexp = "/^(.*)-out@(.*)$/ 550 Use ${1}@$(2), not $$1\nif /example\\.com$/\n/^bounce/ inner\n!/^joe@/ not joe\nendif\n/^JOE/i never\n\
+                  /@x\\.example$/!/^a/ not a\n";
+    let cidr = "10.1.2.3 host\n10.1.0.0/16 net\n!10.0.0.0/7 outside\nif 10.0.0.0/9\n10.2.0.0/16 inner\nendif\n[2001:db8::]/32 six\n";
+    fs::write(path.join("patterns"), regexp).expect("written");
+    fs::write(path.join("perl"), regexp.replace("/@x\\.example$/!/^a/", "/^[^a].*@x\\.example$/")).expect("written");
+    fs::write(path.join("networks"), cidr).expect("written");
+    let keys = "list-out@d.example\nBOUNCE@example.com\njoe@example.com\neve@example.com\na@x.example\nb@x.example\njoe\n\
+                10.1.2.3\n10.1.9.9\n192.0.2.1\n10.2.0.1\n10.200.0.1\n2001:db8::1\n2001:0DB8:0::1\n11.0.0.1\nword\n";
+    for kind in ["regexp:patterns", "pcre:perl", "cidr:networks"] {
+        let theirs = run_in(path, "postmap", &["-c", ".", "-q", "-", kind], keys);
+        assert_eq!(stdout(&table(path, &["query", kind, "-"], keys)), stdout(&theirs), "{kind}");
+    }
+    // Trap 2: the flag that does the opposite of what it looks like is told.
+    let checked = table(path, &["check", "regexp:patterns"], "");
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(
+        text(&checked).contains("patterns:6: warning: the flag `i` makes this pattern sensitive to case"),
+        "{}",
+        text(&checked)
+    );
+    let explained = stdout(&table(path, &["explain", "cidr:networks", "10.2.0.1"], ""));
+    assert!(explained.contains("networks:5 answers\ninner\n"), "{explained}");
+}
+
+#[test]
+fn what_is_wrong_with_a_table_is_told_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fs::write(path.join("people"), "a 1\nA 2\nnovalue\nname: 3\n").expect("written");
+    for kind in ["hash", "lmdb"] {
+        let built = table(path, &["build", "people", "--type", kind], "");
+        let said = text(&built);
+        assert!(built.status.success() && said.contains("people:2: warning: key `A` is there already"), "{said}");
+        assert!(
+            said.contains("people:3: warning: key `novalue` has no value") && said.contains("2 rows, 3 warnings"),
+            "{said}"
+        );
+        // Trap 27: the first row of a key counts.
+        assert_eq!(stdout(&table(path, &["query", &format!("{kind}:people"), "a"], "")), "1\n");
+    }
+    assert_eq!(table(path, &["query", "text:people", "nobody"], "").status.code(), Some(1));
+    for (args, expected) in [
+        (["query", "text:nothing", "a"], "nothing: No such file or directory"),
+        (["query", "cdb:people.txt", "a"], "people.txt.cdb: No such file or directory"),
+        (["query", "people", "a"], "`people` is no TYPE:FILE"),
+    ] {
+        let output = table(path, &args, "");
+        assert!(output.status.code() == Some(1) && text(&output).contains(expected), "{args:?}: {}", text(&output));
+    }
+    fs::write(path.join("short.cdb"), "short").expect("written");
+    assert!(text(&table(path, &["query", "cdb:short", "a"], "")).contains("this is no cdb file"));
+}
+
+#[test]
+fn a_changed_table_is_picked_up_and_a_broken_one_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_owned();
+    let build = |rows: &str| {
+        fs::write(path.join("people"), rows).expect("written");
+        stdout(&table(&path, &["build", "people"], ""));
+    };
+    build("joe@example.com first@example.com\n");
+    let sink = Sink::start();
+    let config = format!(
+        "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n\
+         tables.people = {{ type = \"hash\", path = \"people\" }}\n[[message]]\nplugin = \"canonical\"\nconfig.both = [\"people\"]\n\
+         [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n",
+        sink.address()
+    );
+    let relay = Relay::with_config(folder, &config);
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let mut arrives_for = |expected: &str| {
+        wait_until(&format!("mail goes to {expected}"), || {
+            let before = sink.count();
+            client.send("a@example.org", &["joe@example.com"], b"Subject: x\r\n\r\n.\r\n").expect("a reply");
+            wait_until("it is delivered", || sink.count() > before);
+            thread::sleep(Duration::from_millis(100));
+            sink.delivered().last().is_some_and(|message| message.recipients == [expected])
+        });
+    };
+    arrives_for("first@example.com");
+    build("joe@example.com second@example.com\n");
+    arrives_for("second@example.com");
+    fs::write(path.join("broken"), "this is no cdb file").expect("written");
+    fs::rename(path.join("broken"), path.join("people.cdb")).expect("renamed");
+    wait_until("the broken table is told", || {
+        ask(relay.address());
+        relay.log().contains("a changed table is broken, the old version stays in use")
+    });
+    arrives_for("second@example.com");
+    build("joe@example.com third@example.com\n");
+    arrives_for("third@example.com");
+}
+
+/// A message, so that the table is asked.
+fn ask(address: std::net::SocketAddr) {
+    let mut client = Client::connect(address).expect("a session");
+    client.send("a@example.org", &["joe@example.com"], b"Subject: x\r\n\r\n.\r\n").expect("a reply");
+}
