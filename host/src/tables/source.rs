@@ -20,7 +20,7 @@ pub(super) fn logical_lines(content: &[u8]) -> impl Iterator<Item = (usize, Cow<
     let mut physical = content.split(|octet| *octet == b'\n').zip(1_usize..).filter_map(|(line, number)| {
         let trimmed = line.trim_ascii_start();
         let skipped = trimmed.is_empty() || trimmed.starts_with(b"#");
-        (!skipped).then(|| (number, trimmed.len() < line.len(), line))
+        (!skipped).then_some((number, trimmed.len() < line.len(), line))
     });
     let mut pending = physical.next();
     std::iter::from_fn(move || {
