@@ -113,6 +113,30 @@ fn trace_for_people_has_no_colours_in_a_pipe() {
 }
 
 #[test]
+fn explain_tells_why_and_why_not() {
+    let args = ["explain", "user1@host7.example.com", "--json"];
+    let (folder, output) = run(&pipeline(), &args);
+    let explained = json(&output);
+    assert_eq!(
+        (&explained["sender"], &explained["recipients"][0]),
+        (&"user1@example.com".into(), &"user1@host7.example.com".into())
+    );
+    let stages = explained["stages"].as_array().expect("stages");
+    assert_eq!(stages[0]["notes"][0], "user1@host7.example.com: no table has it");
+    assert_eq!(stages[1]["edits"][0]["reason"], "user1@host7.example.com is below `example.com` of `domains`");
+    // What a stage alone makes of it, and whose header stays.
+    let args = ["explain", "user1@example.com", "--stage", "canonical", "--client", "192.0.2.9"];
+    let text = String::from_utf8(mailweir(folder.path(), &args).stdout).expect("UTF-8");
+    assert!(
+        text.contains("table people: `user1@example.com` is `jane@example.com`") && !text.contains("masquerade"),
+        "{text}"
+    );
+    assert!(text.contains("header fields stay: client 192.0.2.9 is none of `rewrite-clients`"), "{text}");
+    let unknown = mailweir(folder.path(), &["explain", "a@b.example", "--stage", "nothing"]);
+    assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
 fn check_is_readable_by_scripts() {
     let (_folder, output) = run(&pipeline().replace("config.domains", "config.domain"), &["check", "--json"]);
     assert_eq!(output.status.code(), Some(1));

@@ -26,6 +26,8 @@ enum Command {
     Check(check::Args),
     /// Run a message through the filters without sending it, and tell what each of them does and why.
     Trace(trace::Args),
+    /// Tell what the filters make of an address, and why.
+    Explain(trace::explain::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -46,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Check(args) => check::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Explain(args) => trace::explain::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

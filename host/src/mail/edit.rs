@@ -190,7 +190,7 @@ fn apply_to_envelope(edits: &[Edit], envelope: &mut Envelope) {
     }
     for address in added {
         if envelope.recipients.iter().all(|recipient| recipient.address != *address) {
-            envelope.recipients.push(Recipient { address: address.clone(), original: address.clone() });
+            envelope.recipients.push(Recipient::new(address.clone()));
         }
     }
 }

@@ -22,6 +22,13 @@ pub struct Recipient {
     pub original: Address,
 }
 
+impl Recipient {
+    /// Nobody has rewritten it yet.
+    pub fn new(address: Address) -> Self {
+        Self { original: address.clone(), address }
+    }
+}
+
 /// The client that a message came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {

@@ -75,7 +75,7 @@ impl Desk {
         };
         let Mail { client, mut envelope, message, .. } = Arc::unwrap_or_clone(mail);
         if let Some(address) = redirect {
-            envelope.recipients = vec![Recipient { address: address.clone(), original: address }];
+            envelope.recipients = vec![Recipient::new(address)];
         }
         let (id, client) = (id.to_string(), Client::clone(&client));
         let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };

@@ -1,5 +1,6 @@
 //! `mailweir trace`: a message through all filters, and what each of them did; nothing is sent.
 
+pub(super) mod explain;
 mod report;
 mod session;
 mod text;
@@ -22,7 +23,7 @@ use super::{ConfigArg, output};
 use crate::{
     app::App,
     mail::{self, Address, AddressError, Client, Envelope, Message, Received, Recipient, ReversePath},
-    pipeline::{self, Gathered, Mail, Verdict},
+    pipeline::{self, Gathered, Mail, Pipeline, Verdict},
 };
 
 /// Run a message through the filters without sending it.
@@ -72,6 +73,17 @@ struct Traced {
 }
 
 impl Traced {
+    fn of(verdict: String, mail: &Mail, stages: Vec<StageRecord>) -> Self {
+        let recipients = &mail.envelope.recipients;
+        Self {
+            verdict,
+            sender: mail.envelope.sender.to_string(),
+            recipients: recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
+            size: mail.message.size(),
+            stages,
+        }
+    }
+
     fn delivered(&self) -> bool {
         self.verdict == DELIVERED
     }
@@ -105,13 +117,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(traced) => traced,
         Err(code) => return code,
     };
-    if args.json {
-        match serde_json::to_string_pretty(&traced) {
+    print(&traced, args.json)
+}
+
+fn print(traced: &Traced, json: bool) -> ExitCode {
+    if json {
+        match serde_json::to_string_pretty(traced) {
             Ok(json) => println!("{json}"),
             Err(error) => return output::fail(&error),
         }
     } else {
-        text::print(&traced);
+        text::print(traced);
     }
     ExitCode::SUCCESS
 }
@@ -134,16 +150,9 @@ fn read_message(args: &Args) -> io::Result<Message> {
 }
 
 async fn trace(args: &Args, app: &App, message: Message) -> Traced {
-    let client = Arc::new(Client {
-        peer: SocketAddr::new(args.client, 0),
-        name: None,
-        helo: Some(args.helo.clone()),
-        tls: None,
-        login: None,
-        trusted: app.config.trusted.iter().any(|network| network.contains(args.client)),
-    });
-    let recipient = |address: &Address| Recipient { address: address.clone(), original: address.clone() };
-    let envelope = Envelope { sender: args.from.clone(), recipients: args.to.iter().map(recipient).collect() };
+    let client = client(app, args.client, &args.helo);
+    let recipients = args.to.iter().cloned().map(Recipient::new).collect();
+    let envelope = Envelope { sender: args.from.clone(), recipients };
     let mut mail = Mail { id: "trace".into(), client, envelope, message, explain: true };
     // Filters see our own trace field, as they will in earnest.
     let received = Received {
@@ -163,30 +172,40 @@ async fn trace(args: &Args, app: &App, message: Message) -> Traced {
         Ok(gathered) => {
             let Mail { envelope, message, .. } = &mut mail;
             match mail::apply(&gathered.edits, envelope, message) {
-                Ok(()) => run_lists(app, &mut mail, gathered.redirect, &mut stages).await,
+                Ok(()) => run_lists(&app.pipeline, &mut mail, gathered.redirect, &mut stages).await,
                 Err(error) => format!("effects of [[session]] can't be applied: {error}"),
             }
         }
     };
-    Traced {
-        verdict,
-        sender: mail.envelope.sender.to_string(),
-        recipients: mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
-        size: mail.message.size(),
-        stages,
-    }
+    Traced::of(verdict, &mail, stages)
 }
 
+/// A client at this address, as the configuration sees it.
+fn client(app: &App, address: IpAddr, helo: &str) -> Arc<Client> {
+    Arc::new(Client {
+        peer: SocketAddr::new(address, 0),
+        name: None,
+        helo: Some(helo.to_owned()),
+        tls: None,
+        login: None,
+        trusted: app.config.trusted.iter().any(|network| network.contains(address)),
+    })
+}
 /// `[[message]]`, then `[[delivery]]`; what became of the message in words.
-async fn run_lists(app: &App, mail: &mut Mail, redirect: Option<Address>, records: &mut Vec<StageRecord>) -> String {
-    for (list, stages) in [("message", &app.pipeline.message), ("delivery", &app.pipeline.delivery)] {
+async fn run_lists(
+    pipeline: &Pipeline,
+    mail: &mut Mail,
+    redirect: Option<Address>,
+    records: &mut Vec<StageRecord>,
+) -> String {
+    for (list, stages) in [("message", &pipeline.message), ("delivery", &pipeline.delivery)] {
         let ended = pipeline::run(stages, mail.clone(), &mut Recorder { list, records }).await;
         *mail = Arc::unwrap_or_clone(ended.mail);
         if !matches!(ended.verdict, Verdict::Next | Verdict::Accept) {
             return verdict_text(&ended.verdict);
         }
         if let (Some(address), "message") = (&redirect, list) {
-            mail.envelope.recipients = vec![Recipient { address: address.clone(), original: address.clone() }];
+            mail.envelope.recipients = vec![Recipient::new(address.clone())];
         }
     }
     DELIVERED.to_owned()

@@ -1,0 +1,89 @@
+//! `mailweir explain`: what the filters make of one address, in every place where it can stand, and why.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+
+use super::{Traced, client, print, run_lists};
+use crate::{
+    app::App,
+    cli::{ConfigArg, output},
+    mail::{Address, Envelope, Message, Recipient, ReversePath},
+    pipeline::{Mail, Pipeline, Stage},
+};
+
+/// Tell what the filters make of an address, and why.
+#[derive(clap::Args)]
+#[command(
+    long_about = "Run [[message]] and [[delivery]] on a message that has the address as its sender, its recipient, and in From and To. For \
+                  each stage: what it makes of the address in each place, which table, key or rule says so, or why it stays.",
+    after_help = "Example: mailweir explain joe@host7.example.com --stage canonical --client 192.0.2.7"
+)]
+pub(in crate::cli) struct Args {
+    /// The address.
+    #[arg(value_parser = super::address)]
+    address: Address,
+    /// Only the stages of this name.
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
+    /// Address of the client that would bring it.
+    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    client: IpAddr,
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Write the result as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(in crate::cli) fn run(args: &Args) -> ExitCode {
+    output::start_log("error", false);
+    let runtime = match output::runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    runtime.block_on(async {
+        match output::load(&args.config).await {
+            Ok(app) => match pipeline(&app, args.stage.as_deref()) {
+                Some(pipeline) => print(&explain(args, &app, &pipeline).await, args.json),
+                None => {
+                    anstream::eprintln!(
+                        "no stage of [[message]] or [[delivery]] has the name `{}`",
+                        args.stage.as_deref().unwrap_or_default()
+                    );
+                    ExitCode::FAILURE
+                }
+            },
+            Err((source, diagnostics)) => {
+                output::print_diagnostics(&source, &diagnostics);
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+/// The stages that are wanted; none if no stage has the name.
+fn pipeline(app: &App, name: Option<&str>) -> Option<Pipeline> {
+    let Some(name) = name else { return Some(Pipeline::clone(&app.pipeline)) };
+    let named =
+        |stages: &[Stage]| -> Arc<[Stage]> { stages.iter().filter(|stage| &*stage.name == name).cloned().collect() };
+    let (message, delivery) = (named(&app.pipeline.message), named(&app.pipeline.delivery));
+    let found = !message.is_empty() || !delivery.is_empty();
+    found.then(|| Pipeline { session: Arc::default(), message, delivery })
+}
+
+async fn explain(args: &Args, app: &App, pipeline: &Pipeline) -> Traced {
+    let address = &args.address;
+    let message = Message::parse(Bytes::from(format!("From: {address}\r\nTo: {address}\r\n\r\n")));
+    let envelope =
+        Envelope { sender: ReversePath::Address(address.clone()), recipients: vec![Recipient::new(address.clone())] };
+    let client = client(app, args.client, "localhost");
+    let mut mail = Mail { id: "explain".into(), client, envelope, message, explain: true };
+    let mut stages = Vec::new();
+    let verdict = run_lists(pipeline, &mut mail, None, &mut stages).await;
+    Traced::of(verdict, &mail, stages)
+}
