@@ -1,5 +1,6 @@
 //! The only wiring: from a configuration to tables, filters, a pipeline, and the parts that run.
 
+mod advice;
 mod relay_domains;
 mod stages;
 mod tables;
@@ -45,6 +46,7 @@ impl App {
     pub async fn build(config: Config) -> Result<Self, (Source, Vec<Diagnostic>)> {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let tables = tables::open(&config, &mut errors, &mut warnings);
+        advice::look(&config, &tables, &mut errors, &mut warnings);
         let pipeline = Arc::new(stages::load(&config, &tables, &mut errors).await);
         if errors.is_empty() {
             let relay_domains = Arc::new(OurDomains::new(&config.relay_domains, &tables));

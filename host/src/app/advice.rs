@@ -1,0 +1,90 @@
+//! Rows of tables that can't mean what their author thinks, for the stock filters that use them. Only tables that lie in memory are
+//! walked: those of millions of rows are not held up by it.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::tables::Tables;
+use crate::{
+    config::{Config, Diagnostic, Plugin, Severity, StageEntry, TableEntry},
+    tables::{Kind, Table},
+};
+
+/// As many rows as canonical follows.
+const MOST_ROUNDS: usize = 10;
+
+/// Look at the tables of all stages.
+pub(super) fn look(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) {
+    for stage in &config.stages {
+        let entries: Vec<_> = config.tables.iter().filter(|entry| stage.tables.contains(&entry.name)).collect();
+        match &stage.plugin {
+            Plugin::Stock(name) if name == "canonical" => circles(stage, &entries, tables, errors),
+            Plugin::Stock(name) if name == "access" => bare_digits(stage, &entries, tables, warnings),
+            Plugin::Stock(_) | Plugin::File(_) => {}
+        }
+    }
+}
+
+/// Rows of the tables of a stage that lie in memory, with the entry that each belongs to.
+fn each_row(entries: &[&TableEntry], tables: &Tables, mut visit: impl FnMut(&TableEntry, &str, &str, Option<usize>)) {
+    for entry in entries {
+        let in_memory =
+            matches!(entry.kind, Kind::Text(_) | Kind::Inline(_) | Kind::Regexp(_) | Kind::Pcre(_) | Kind::Cidr(_));
+        if let Some(table) = tables.get(&entry.name).filter(|_| in_memory) {
+            // A table that can't be walked has nothing to tell.
+            drop(table.rows(&mut |row| visit(entry, row.key, row.value, row.line)));
+        }
+    }
+}
+
+/// The row's place in its file, or the table's in the configuration.
+fn at(entry: &TableEntry, line: Option<usize>, severity: Severity, message: String) -> Diagnostic {
+    let elsewhere = match (&entry.kind, line) {
+        (Kind::Text(path) | Kind::Regexp(path) | Kind::Pcre(path) | Kind::Cidr(path), Some(line)) => {
+            Some((path.clone(), line))
+        }
+        _ => None,
+    };
+    Diagnostic { severity, elsewhere, ..Diagnostic::error(entry.span.clone(), message) }
+}
+
+/// Rows that lead back to themselves: canonical would defer every message with such an address (trap 10).
+fn circles(stage: &StageEntry, entries: &[&TableEntry], tables: &Tables, errors: &mut Vec<Diagnostic>) {
+    let asked: Vec<&Arc<dyn Table>> = entries.iter().filter_map(|entry| tables.get(&entry.name)).collect();
+    let fixed: Vec<_> = asked.into_iter().filter(|table| !table.has_patterns()).collect();
+    let next = |key: &str| fixed.iter().find_map(|table| table.lookup(key).ok().flatten());
+    let mut told = BTreeSet::new();
+    each_row(entries, tables, |entry, key, value, line| {
+        if value.eq_ignore_ascii_case(key)
+            || told.contains(&key.to_lowercase())
+            || matches!(entry.kind, Kind::Regexp(_) | Kind::Pcre(_) | Kind::Cidr(_))
+        {
+            return;
+        }
+        let mut way = vec![key.to_owned(), value.to_owned()];
+        while way.len() <= MOST_ROUNDS
+            && let Some(value) = way.last().and_then(|last| next(last))
+        {
+            let back = value.eq_ignore_ascii_case(key);
+            way.push(value);
+            if back {
+                let message =
+                    format!("stage `{}`: rows of its tables go in a circle: {}", stage.name, way.join(" -> "));
+                errors.push(at(entry, line, Severity::Error, message));
+                told.extend(way.iter().map(|key| key.to_lowercase()));
+                return;
+            }
+        }
+    });
+}
+
+/// A value of digits alone permits, whatever its number looks like (trap 1).
+fn bare_digits(stage: &StageEntry, entries: &[&TableEntry], tables: &Tables, warnings: &mut Vec<Diagnostic>) {
+    each_row(entries, tables, |entry, key, value, line| {
+        if value.bytes().all(|octet| octet.is_ascii_digit()) {
+            let message =
+                format!("stage `{}`: `{key} {value}` permits: a number without a text is the same as OK", stage.name);
+            let help = "write `OK`, or a code with a text such as `550 5.7.1 Go away`";
+            warnings.push(at(entry, line, Severity::Warning, message).with_help(help));
+        }
+    });
+}
