@@ -10,6 +10,8 @@ mod limits;
 mod reader;
 mod stages;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod units;
 
 use std::{fs, net::SocketAddr, ops::Range, path::PathBuf};
