@@ -6,23 +6,25 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 10] = [
+const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("mail", &[]),
+    ("dns", &[]),
     ("files", &[]),
     ("smtp", &["mail"]),
     ("tables", &["mail"]),
     ("spool", &["mail"]),
     ("pipeline", &["files", "mail", "smtp"]),
-    ("sandbox", &["files", "mail", "pipeline", "smtp", "tables"]),
-    ("delivery", &["mail", "pipeline", "smtp", "spool"]),
-    ("server", &["files", "mail", "pipeline", "smtp", "spool"]),
-    ("config", &["mail", "pipeline", "tables"]),
+    ("sandbox", &["dns", "files", "mail", "pipeline", "smtp", "tables"]),
+    ("delivery", &["dns", "mail", "pipeline", "smtp", "spool"]),
+    ("server", &["dns", "files", "mail", "pipeline", "smtp", "spool"]),
+    ("config", &["dns", "mail", "pipeline", "tables"]),
 ];
 
 /// Libraries that only one part may know.
-const ONLY_IN: [(&str, &[&str]); 6] = [
+const ONLY_IN: [(&str, &[&str]); 7] = [
     ("wasmtime", &["sandbox"]),
     ("wit_component", &["sandbox"]),
+    ("hickory_resolver", &["dns"]),
     ("rusqlite", &["spool"]),
     ("toml", &["config"]),
     ("clap", &["cli"]),

@@ -7,6 +7,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+pub mod dns;
 pub mod files;
 pub mod mail;
 pub mod pipeline;

@@ -118,7 +118,7 @@ pub(crate) async fn spinning(sandbox: &Sandbox, timeout: Duration) -> Arc<dyn Fi
 /// The reference message.
 pub(crate) fn mail() -> Arc<Mail> {
     let address = |text: &str| Address::parse(text).expect("an address");
-    let recipient = |text: &str| Recipient { address: address(text), original: address(text) };
+    let recipient = |text: &str| Recipient::new(address(text));
     let mut raw = String::from(
         "Received: from host7.lab.example.com (host7.lab.example.com [10.0.0.7])\r\n\tby relay.example.com with ESMTP id 1\r\n\
          From: Joe <joe@host7.lab.example.com>\r\nTo: Ann <ann@example.net>, bob@example.net\r\n\
@@ -146,10 +146,10 @@ pub(crate) fn mail() -> Arc<Mail> {
             login: None,
             trusted: false,
         }),
-        envelope: Envelope {
-            sender: ReversePath::Address(address("joe@host7.lab.example.com")),
-            recipients: ["ann@example.net", "bob@example.net", "carl@example.net"].map(recipient).into(),
-        },
+        envelope: Envelope::new(
+            ReversePath::Address(address("joe@host7.lab.example.com")),
+            ["ann@example.net", "bob@example.net", "carl@example.net"].map(recipient).into(),
+        ),
         message: Message::parse(Bytes::from(raw)),
         explain: false,
     })

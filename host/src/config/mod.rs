@@ -6,6 +6,7 @@
 mod check;
 mod conditions;
 mod diagnostic;
+mod dns;
 mod limits;
 mod reader;
 mod stages;
@@ -16,7 +17,7 @@ mod units;
 
 use std::{fs, net::SocketAddr, ops::Range, path::PathBuf};
 
-use crate::mail::Network;
+use crate::{dns::DnsSettings, mail::Network};
 
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
@@ -53,6 +54,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[queue]`.
     pub queue: Queue,
+    /// `[dns]`.
+    pub dns: DnsSettings,
 }
 
 /// `[listen.NAME]`.
@@ -140,6 +143,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let routes = root.sections("route").into_iter().filter_map(|section| route(&section)).collect();
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
+    let dns = dns::read(&root);
     root.finish();
     let config = Config {
         source: Source::default(),
@@ -154,6 +158,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         routes,
         limits,
         queue,
+        dns,
     };
     check::whole(&config, &root, mistakes);
     Some(config)

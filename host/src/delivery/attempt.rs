@@ -12,7 +12,7 @@ use super::{
     route::{NextHop, next_hop},
 };
 use crate::{
-    mail::{Envelope, Recipient, ReversePath},
+    mail::{Envelope, ReversePath},
     pipeline::{self, Mail, Stage, Verdict},
     smtp::{EnhancedCode, Reply},
     spool::{Disposition, IdSource, Leased, LeasedRecipient, Settlement},
@@ -68,7 +68,7 @@ impl Courier {
     fn groups<'a>(&'a self, leased: &'a Leased) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for recipient in &leased.recipients {
-            let next_hop = next_hop(&self.settings.routes, &recipient.address);
+            let next_hop = next_hop(&self.settings.routes, &recipient.recipient.address);
             match groups.iter_mut().find(|group| group.next_hop == next_hop) {
                 Some(group) => group.recipients.push(recipient),
                 None => groups.push(Group { next_hop, recipients: vec![recipient] }),
@@ -98,13 +98,12 @@ impl Courier {
 
     /// The copy as the `[[delivery]]` stages leave it, or what they want instead of a delivery.
     async fn filtered(&self, leased: &Leased, group: &Group<'_>) -> Result<Arc<Mail>, Outcome> {
-        let recipient =
-            |one: &&LeasedRecipient| Recipient { address: one.address.clone(), original: one.original.clone() };
-        let recipients = group.recipients.iter().map(recipient).collect();
+        let recipients = group.recipients.iter().map(|one| one.recipient.clone()).collect();
+        let (sender, parameters) = (leased.sender.clone(), leased.parameters.clone());
         let mail = Mail {
             id: Arc::clone(&leased.id),
             client: Arc::clone(&leased.client),
-            envelope: Envelope { sender: leased.sender.clone(), recipients },
+            envelope: Envelope { sender, recipients, parameters },
             message: leased.message.clone(),
             explain: false,
         };
@@ -159,7 +158,7 @@ impl Courier {
 /// One line for each recipient and attempt.
 fn tell(leased: &Leased, recipient: &LeasedRecipient, next_hop: Option<&NextHop>, outcome: &Outcome) {
     let id = &*leased.id;
-    let to = recipient.address.as_str();
+    let to = recipient.recipient.address.as_str();
     let relay = next_hop.map_or_else(|| "none".to_owned(), ToString::to_string);
     let age: Duration = SystemTime::now().duration_since(leased.received).unwrap_or_default();
     let delay = format!("{:.2}", age.as_secs_f64());

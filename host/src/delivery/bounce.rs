@@ -29,10 +29,7 @@ pub(super) fn report(
             login: None,
             trusted: true,
         },
-        envelope: Envelope {
-            sender: ReversePath::Null,
-            recipients: vec![Recipient { address: to.clone(), original: to.clone() }],
-        },
+        envelope: Envelope::new(ReversePath::Null, vec![Recipient::new(to.clone())]),
         message: Message::parse(Bytes::from(text)),
         received: now,
         hold: None,
@@ -59,7 +56,7 @@ fn text(
          Your message could not be delivered to one or more recipients.\r\n\r\n",
         rfc5322(now)
     );
-    for (recipient, reply) in failed {
+    for (LeasedRecipient { recipient, .. }, reply) in failed {
         write!(out, "<{}>: {}\r\n", recipient.address, one_line(reply)).ok();
     }
     write!(
@@ -70,7 +67,7 @@ fn text(
         rfc5322(about.received)
     )
     .ok();
-    for (recipient, reply) in failed {
+    for (LeasedRecipient { recipient, .. }, reply) in failed {
         let status = reply.enhanced.filter(|code| code.0 == 5).unwrap_or(EnhancedCode(5, 0, 0));
         write!(
             out,

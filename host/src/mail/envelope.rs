@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::address::{Address, ReversePath};
+use super::{
+    address::{Address, ReversePath},
+    parameters::{MailParameters, Notify},
+};
 
 /// The reverse-path and all recipients of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +14,15 @@ pub struct Envelope {
     pub sender: ReversePath,
     /// From RCPT, in order; never empty once the message has been accepted.
     pub recipients: Vec<Recipient>,
+    /// What else MAIL said.
+    pub parameters: MailParameters,
+}
+
+impl Envelope {
+    /// An envelope of which nothing but the addresses is known.
+    pub fn new(sender: ReversePath, recipients: Vec<Recipient>) -> Self {
+        Self { sender, recipients, parameters: MailParameters::default() }
+    }
 }
 
 /// One recipient of an envelope.
@@ -20,12 +32,16 @@ pub struct Recipient {
     pub address: Address,
     /// The address that the client gave with RCPT (for ORCPT and for reports).
     pub original: Address,
+    /// NOTIFY, if the client gave it (RFC 3461 4.1).
+    pub notify: Option<Notify>,
+    /// ORCPT as it stood on the wire: type, semicolon, address in xtext (RFC 3461 4.2).
+    pub orcpt: Option<String>,
 }
 
 impl Recipient {
     /// Nobody has rewritten it yet.
     pub fn new(address: Address) -> Self {
-        Self { original: address.clone(), address }
+        Self { original: address.clone(), address, notify: None, orcpt: None }
     }
 }
 

@@ -7,6 +7,7 @@ mod envelope;
 mod field_rules;
 mod message;
 mod network;
+mod parameters;
 mod received;
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,5 @@ pub use envelope::{Client, Envelope, Recipient};
 pub use field_rules::{FieldError, check_field};
 pub use message::{Body, Field, Message};
 pub use network::{Network, NetworkError};
+pub use parameters::{BodyType, MailParameters, Notify, Ret};
 pub use received::Received;

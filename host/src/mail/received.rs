@@ -91,9 +91,9 @@ mod tests {
     }
 
     fn envelope(recipients: &[&str]) -> Envelope {
-        let recipient = |text: &&str| Address::parse(text).map(|a| Recipient { address: a.clone(), original: a });
+        let recipient = |text: &&str| Address::parse(text).map(Recipient::new);
         let recipients = recipients.iter().map(recipient).collect::<Result<_, _>>().expect("addresses");
-        Envelope { sender: ReversePath::Null, recipients }
+        Envelope::new(ReversePath::Null, recipients)
     }
 
     fn value(client: &Client, extended: bool, recipients: &[&str]) -> String {

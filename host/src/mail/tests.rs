@@ -7,8 +7,8 @@ use super::*;
 
 fn envelope(count: usize) -> Envelope {
     let address = |number: usize| Address::parse(&format!("r{number}@example.net")).expect("an address");
-    let recipients = (0..count).map(|n| Recipient { address: address(n), original: address(n) }).collect();
-    Envelope { sender: ReversePath::Null, recipients }
+    let recipients = (0..count).map(|n| Recipient::new(address(n))).collect();
+    Envelope::new(ReversePath::Null, recipients)
 }
 
 fn message(text: &[u8]) -> Message {

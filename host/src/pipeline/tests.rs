@@ -67,10 +67,7 @@ fn mail() -> Mail {
             login: None,
             trusted: false,
         }),
-        envelope: Envelope {
-            sender: ReversePath::Address(address("from@example.org")),
-            recipients: vec![Recipient { address: to.clone(), original: to }],
-        },
+        envelope: Envelope::new(ReversePath::Address(address("from@example.org")), vec![Recipient::new(to)]),
         message: Message::parse(Bytes::from_static(b"Subject: [scan] 1\r\n\r\nx\r\n")),
         explain: false,
     }

@@ -30,7 +30,7 @@ impl Desk {
             return reply;
         }
         let (sender, nrcpt) = (transaction.sender.clone(), transaction.recipients.len());
-        let envelope = Envelope { sender: transaction.sender, recipients: transaction.recipients };
+        let envelope = Envelope::new(transaction.sender, transaction.recipients);
         let (fate, stage) = self.handle(&id, envelope, Message::parse(raw), extended).await;
         let taken = || Reply::new(250, EnhancedCode(2, 0, 0), format!("Ok: queued as {id}"));
         let (event, reason, reply) = match fate {

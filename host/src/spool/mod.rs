@@ -13,7 +13,7 @@ use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::SystemTi
 
 use tokio::sync::Notify;
 
-use crate::mail::{Address, Client, Envelope, Message, ReversePath};
+use crate::mail::{Client, Envelope, MailParameters, Message, Recipient, ReversePath};
 
 pub use id::IdSource;
 pub use sqlite::SqliteSpool;
@@ -60,6 +60,8 @@ pub struct Leased {
     pub client: Arc<Client>,
     /// Its reverse-path.
     pub sender: ReversePath,
+    /// What else the client said with MAIL.
+    pub parameters: MailParameters,
     /// The recipients that are due; others of the message may wait or be done.
     pub recipients: Vec<LeasedRecipient>,
     /// The message.
@@ -73,10 +75,8 @@ pub struct Leased {
 pub struct LeasedRecipient {
     /// Place in the envelope at the time of receipt.
     pub position: u32,
-    /// Where the message goes.
-    pub address: Address,
-    /// What the client gave with RCPT.
-    pub original: Address,
+    /// Where the message goes, and what the client said about that.
+    pub recipient: Recipient,
     /// Attempts before this one.
     pub attempts: u32,
 }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::SpoolError;
 
 /// Each step brings the database from the layout of its index to the next; `user_version` counts them.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE messages (
         number         INTEGER PRIMARY KEY,
@@ -46,6 +46,15 @@ const MIGRATIONS: [&str; 2] = [
         target    BLOB NOT NULL,
         overwrite INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    -- What the client asked for beside the addresses, in the words of the wire (RFC 3461, RFC 6152, RFC 6531).
+    ALTER TABLE messages ADD COLUMN ret TEXT;
+    ALTER TABLE messages ADD COLUMN envid TEXT;
+    ALTER TABLE messages ADD COLUMN body TEXT NOT NULL DEFAULT '7BIT';
+    ALTER TABLE messages ADD COLUMN utf8 INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE recipients ADD COLUMN notify TEXT;
+    ALTER TABLE recipients ADD COLUMN orcpt TEXT;
 ",
 ];
 

@@ -121,8 +121,7 @@ fn fresh(number: i64, message: Arc<NewMessage>) -> Leased {
     let NewMessage { id, client, envelope, message, received, .. } = Arc::unwrap_or_clone(message);
     let recipients = envelope.recipients.into_iter().zip(0..).map(|(recipient, position)| LeasedRecipient {
         position,
-        address: recipient.address,
-        original: recipient.original,
+        recipient,
         attempts: 0,
     });
     Leased {
@@ -130,6 +129,7 @@ fn fresh(number: i64, message: Arc<NewMessage>) -> Leased {
         id: id.into(),
         client: Arc::new(client),
         sender: envelope.sender,
+        parameters: envelope.parameters,
         recipients: recipients.collect(),
         message,
         received,

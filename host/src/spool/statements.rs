@@ -12,7 +12,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, Result, Row, params};
 
 use super::{Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement};
-use crate::mail::{Address, Client, Message, ReversePath};
+use crate::mail::{Address, BodyType, Client, MailParameters, Message, Notify, Recipient, Ret, ReversePath};
 
 const WAITS: u8 = 0;
 const LEASED: u8 = 1;
@@ -20,23 +20,29 @@ const HELD: u8 = 2;
 
 /// Keep a message; `leased` when it is handed to delivery in memory at once. Returns its number.
 pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool) -> Result<i64> {
-    let client = &message.client;
+    let (client, parameters) = (&message.client, &message.envelope.parameters);
     let sender = match &message.envelope.sender {
         ReversePath::Null => None,
         ReversePath::Address(address) => Some(address.as_str()),
     };
     let received = milliseconds(message.received);
-    connection.prepare_cached("INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(params![
-        message.id,
-        received,
-        sender,
-        client.peer.to_string(),
-        client.name,
-        client.helo,
-        client.tls,
-        client.login,
-        client.trusted
-    ])?;
+    connection.prepare_cached("INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            message.id,
+            received,
+            sender,
+            client.peer.to_string(),
+            client.name,
+            client.helo,
+            client.tls,
+            client.login,
+            client.trusted,
+            parameters.ret.map(Ret::name),
+            parameters.envid,
+            parameters.body.name(),
+            parameters.utf8
+        ],
+    )?;
     let number = connection.last_insert_rowid();
     let content = message.message.pieces().fold(Vec::new(), |mut content, piece| {
         content.extend_from_slice(piece);
@@ -48,10 +54,21 @@ pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool
         (None, true) => LEASED,
         (None, false) => WAITS,
     };
-    let mut add = connection.prepare_cached("INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?)")?;
+    let mut add = connection.prepare_cached("INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)")?;
     for (recipient, position) in message.envelope.recipients.iter().zip(0_u32..) {
         let (address, original) = (recipient.address.as_str(), recipient.original.as_str());
-        add.execute(params![number, position, address, original, state, received, message.hold])?;
+        let notify = recipient.notify.map(Notify::words);
+        add.execute(params![
+            number,
+            position,
+            address,
+            original,
+            state,
+            received,
+            message.hold,
+            notify,
+            recipient.orcpt
+        ])?;
     }
     for file in &message.files {
         connection.prepare_cached("INSERT INTO files VALUES (?, ?, ?)")?.execute(params![
@@ -103,20 +120,15 @@ fn lease_one(connection: &Connection, number: i64, now: i64) -> Result<Leased> {
         .prepare_cached("UPDATE recipients SET state = 1 WHERE message = ? AND state = 0 AND due <= ?")?
         .execute(params![number, now])?;
     let recipients = connection
-        .prepare_cached("SELECT position, address, original, attempts FROM recipients WHERE message = ? AND state = 1")?
-        .query_map([number], |row| {
-            Ok(LeasedRecipient {
-                position: row.get(0)?,
-                address: address(row, 1)?,
-                original: address(row, 2)?,
-                attempts: row.get(3)?,
-            })
-        })?
+        .prepare_cached(
+            "SELECT position, address, original, attempts, notify, orcpt FROM recipients WHERE message = ? AND state = 1",
+        )?
+        .query_map([number], leased_recipient)?
         .collect::<Result<_>>()?;
     connection
         .prepare_cached(
             "SELECT id, received, sender, client_peer, client_name, client_helo, client_tls, client_login, client_trusted,
-                    content
+                    content, ret, envid, body, utf8
              FROM messages JOIN contents ON message = number WHERE number = ?",
         )?
         .query_row([number], |row| {
@@ -127,11 +139,33 @@ fn lease_one(connection: &Connection, number: i64, now: i64) -> Result<Leased> {
                 id: row.get::<_, String>(0)?.into(),
                 client: Arc::new(client(row)?),
                 sender: sender.map_or(ReversePath::Null, ReversePath::Address),
+                parameters: parameters(row)?,
                 recipients,
                 message: Message::parse(Bytes::from(content)),
                 received: time(row.get(1)?),
             })
         })
+}
+
+fn leased_recipient(row: &Row<'_>) -> Result<LeasedRecipient> {
+    let notify: Option<String> = row.get(4)?;
+    let recipient = Recipient {
+        address: address(row, 1)?,
+        original: address(row, 2)?,
+        notify: notify.and_then(|words| Notify::parse(&words)),
+        orcpt: row.get(5)?,
+    };
+    Ok(LeasedRecipient { position: row.get(0)?, recipient, attempts: row.get(3)? })
+}
+
+fn parameters(row: &Row<'_>) -> Result<MailParameters> {
+    let (ret, body): (Option<String>, String) = (row.get(10)?, row.get(12)?);
+    Ok(MailParameters {
+        ret: ret.and_then(|word| Ret::parse(&word)),
+        envid: row.get(11)?,
+        body: BodyType::parse(&body).unwrap_or_default(),
+        utf8: row.get(13)?,
+    })
 }
 
 fn client(row: &Row<'_>) -> Result<Client> {

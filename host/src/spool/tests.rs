@@ -11,14 +11,15 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use super::*;
-use crate::mail::Recipient;
+use crate::mail::{Address, BodyType, Notify, Ret};
 
 fn address(text: &str) -> Address {
     Address::parse(text).expect("an address")
 }
 
 fn message(id: &str, recipients: &[&str]) -> NewMessage {
-    let recipient = |text: &&str| Recipient { address: address(text), original: address("original@example.org") };
+    let recipient =
+        |text: &&str| Recipient { address: address(text), ..Recipient::new(address("original@example.org")) };
     NewMessage {
         id: id.to_owned(),
         client: Client {
@@ -29,10 +30,10 @@ fn message(id: &str, recipients: &[&str]) -> NewMessage {
             login: Some("joe".to_owned()),
             trusted: true,
         },
-        envelope: Envelope {
-            sender: ReversePath::Address(address("from@example.org")),
-            recipients: recipients.iter().map(recipient).collect(),
-        },
+        envelope: Envelope::new(
+            ReversePath::Address(address("from@example.org")),
+            recipients.iter().map(recipient).collect(),
+        ),
         message: Message::parse(Bytes::from_static(b"Subject: \xff\r\n\r\nbody \0\r\n")),
         received: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         hold: None,
@@ -74,9 +75,10 @@ async fn a_message_comes_back_as_it_was() {
     for leased in [from_memory, from_disk] {
         assert_eq!((&*leased.id, &leased.sender, leased.received), ("Q1", &new.envelope.sender, new.received));
         assert_eq!((&*leased.client, &leased.message), (&new.client, &new.message));
-        let recipients: Vec<_> = leased.recipients.iter().map(|one| (one.position, one.address.as_str())).collect();
+        let recipients: Vec<_> =
+            leased.recipients.iter().map(|one| (one.position, one.recipient.address.as_str())).collect();
         assert_eq!(recipients, [(0, "a@b.example"), (1, "c@d.example")]);
-        assert_eq!(leased.recipients[0].original.as_str(), "original@example.org");
+        assert_eq!(leased.recipients[0].recipient.original.as_str(), "original@example.org");
     }
 }
 
@@ -206,4 +208,20 @@ fn a_newer_database_and_a_broken_one_are_refused() {
     fs::write(folder.path().join("spool.db"), "this is no database, and long enough to be read as one")
         .expect("written");
     assert!(matches!(SqliteSpool::open(folder.path()), Err(SpoolError::Unusable { .. })));
+}
+
+#[tokio::test]
+async fn what_the_client_asked_for_outlives_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let mut sent = message("A1", &["to@example.net"]);
+    let (ret, envid) = (Some(Ret::Hdrs), Some("a+2Bb".to_owned()));
+    sent.envelope.parameters = MailParameters { ret, envid, body: BodyType::BinaryMime, utf8: true };
+    sent.envelope.recipients[0].notify = Notify::parse("SUCCESS,DELAY");
+    sent.envelope.recipients[0].orcpt = Some("rfc822;x+2By@example.net".to_owned());
+    spool.enqueue(sent.clone()).await.expect("kept");
+    drop(spool);
+    let leased = open(folder.path()).lease_due(now(), 10).await.expect("leased");
+    assert_eq!(leased[0].parameters, sent.envelope.parameters);
+    assert_eq!(leased[0].recipients[0].recipient, sent.envelope.recipients[0]);
 }

@@ -79,8 +79,7 @@ fn pipeline(app: &App, name: Option<&str>) -> Option<Pipeline> {
 async fn explain(args: &Args, app: &App, pipeline: &Pipeline) -> Traced {
     let address = &args.address;
     let message = Message::parse(Bytes::from(format!("From: {address}\r\nTo: {address}\r\n\r\n")));
-    let envelope =
-        Envelope { sender: ReversePath::Address(address.clone()), recipients: vec![Recipient::new(address.clone())] };
+    let envelope = Envelope::new(ReversePath::Address(address.clone()), vec![Recipient::new(address.clone())]);
     let client = client(app, args.client, "localhost");
     let mut mail = Mail { id: "explain".into(), client, envelope, message, explain: true };
     let mut stages = Vec::new();

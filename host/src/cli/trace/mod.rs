@@ -152,7 +152,7 @@ fn read_message(args: &Args) -> io::Result<Message> {
 async fn trace(args: &Args, app: &App, message: Message) -> Traced {
     let client = client(app, args.client, &args.helo);
     let recipients = args.to.iter().cloned().map(Recipient::new).collect();
-    let envelope = Envelope { sender: args.from.clone(), recipients };
+    let envelope = Envelope::new(args.from.clone(), recipients);
     let mut mail = Mail { id: "trace".into(), client, envelope, message, explain: true };
     // Filters see our own trace field, as they will in earnest.
     let received = Received {

@@ -52,7 +52,7 @@ impl Bench {
     }
 
     async fn send(&self, id: &str, sender: ReversePath, recipients: &[&str]) {
-        let recipient = |text: &&str| Recipient { address: address(text), original: address(text) };
+        let recipient = |text: &&str| Recipient::new(address(text));
         let message = NewMessage {
             id: id.to_owned(),
             client: Client {
@@ -63,7 +63,7 @@ impl Bench {
                 login: None,
                 trusted: true,
             },
-            envelope: Envelope { sender, recipients: recipients.iter().map(recipient).collect() },
+            envelope: Envelope::new(sender, recipients.iter().map(recipient).collect()),
             message: Message::parse(Bytes::from_static("Subject: grüße\r\n\r\n.dot\r\n".as_bytes())),
             received: SystemTime::now(),
             hold: None,

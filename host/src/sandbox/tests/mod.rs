@@ -89,14 +89,14 @@ fn guest(name: &str) -> Vec<u8> {
 
 fn mail() -> Arc<Mail> {
     let address = |text: &str| Address::parse(text).expect("an address");
-    let recipient = |text: &str| Recipient { address: address(text), original: address(text) };
+    let recipient = |text: &str| Recipient::new(address(text));
     Arc::new(Mail {
         id: "4TestId".into(),
         client: client(),
-        envelope: Envelope {
-            sender: ReversePath::Address(address("joe@example.com")),
-            recipients: vec![recipient("ann@example.net"), recipient("bob@example.net")],
-        },
+        envelope: Envelope::new(
+            ReversePath::Address(address("joe@example.com")),
+            vec![recipient("ann@example.net"), recipient("bob@example.net")],
+        ),
         message: Message::parse(Bytes::from_static(
             b"Subject: one\r\nTo: ann\r\nsubject : two\r\n\tfolded\r\n\r\nHello\r\n",
         )),

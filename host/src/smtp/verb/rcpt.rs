@@ -30,7 +30,7 @@ impl Session {
         if transaction.recipients.len() >= self.settings.recipient_limit {
             return Action::Reply(Reply::new(452, EnhancedCode(4, 5, 3), "Error: too many recipients"));
         }
-        Action::Ask(Question::Rcpt(Recipient { address: self.complete(&original), original }))
+        Action::Ask(Question::Rcpt(Recipient { address: self.complete(&original), ..Recipient::new(original) }))
     }
 
     /// RFC 5321 4.5.1: the bare `postmaster` is ours.

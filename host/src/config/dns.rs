@@ -1,0 +1,16 @@
+//! `[dns]`: which servers are asked, and how long one may take.
+
+use super::{reader::Section, units};
+use crate::dns::DnsSettings;
+
+pub(super) fn read(root: &Section<'_, '_>) -> DnsSettings {
+    let default = DnsSettings::default();
+    let Some(section) = root.section("dns") else { return default };
+    let settings = DnsSettings {
+        servers: section.read("servers", |value| value.list(units::socket_address)).unwrap_or_default(),
+        timeout: section.read("timeout", units::duration).unwrap_or(default.timeout),
+        attempts: section.read("attempts", units::count).map_or(default.attempts, |count| count as usize),
+    };
+    section.finish();
+    settings
+}
