@@ -8,6 +8,7 @@ mod all_three_lists;
 mod clients;
 mod commands;
 mod crash;
+mod dialogues;
 mod full_disk;
 mod pass_through;
 mod rewriting;
