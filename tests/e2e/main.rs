@@ -5,6 +5,7 @@ mod relay;
 mod sink;
 
 mod all_three_lists;
+mod bench_command;
 mod clients;
 mod commands;
 mod crash;

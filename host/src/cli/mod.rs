@@ -1,6 +1,8 @@
 //! The command line: one file a command.
 
+mod bench;
 mod check;
+mod message_file;
 mod output;
 mod serve;
 mod table;
@@ -28,6 +30,8 @@ enum Command {
     Trace(trace::Args),
     /// Tell what the filters make of an address, and why.
     Explain(trace::explain::Args),
+    /// Measure what each filter costs, on your own messages.
+    Bench(bench::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -49,6 +53,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Explain(args) => trace::explain::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

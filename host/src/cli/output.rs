@@ -1,6 +1,11 @@
 //! What several commands print, and how they begin.
 
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
@@ -9,6 +14,7 @@ use super::ConfigArg;
 use crate::{
     app::App,
     config::{Config, Diagnostic, Severity, Source},
+    mail::Client,
 };
 
 /// A diagnostic for scripts.
@@ -57,6 +63,21 @@ pub(super) fn summary(diagnostics: &[Diagnostic]) -> String {
 /// Load configuration, tables and filters.
 pub(super) async fn load(arg: &ConfigArg) -> Result<App, (Source, Vec<Diagnostic>)> {
     App::build(Config::load(arg.config.clone())?).await
+}
+
+/// Where commands say that a message comes from, unless they are told.
+pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// A client at this address, as the configuration sees it.
+pub(super) fn client_at(app: &App, address: IpAddr, helo: &str) -> Arc<Client> {
+    Arc::new(Client {
+        peer: SocketAddr::new(address, 0),
+        name: None,
+        helo: Some(helo.to_owned()),
+        tls: None,
+        login: None,
+        trusted: app.config.trusted.iter().any(|network| network.contains(address)),
+    })
 }
 
 /// The runtime of a command.

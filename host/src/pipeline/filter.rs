@@ -2,6 +2,7 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use super::usage::Usage;
 use crate::{
     files::Kept,
     mail::{Address, Client, Edit, Envelope, Message, ReversePath},
@@ -162,6 +163,11 @@ pub trait Filter: Send + Sync {
 
     /// Decide about a moment of a session. Called only where the filter stands in `[[session]]`.
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision>;
+
+    /// What it has used, if it keeps count.
+    fn usage(&self) -> Option<&Usage> {
+        None
+    }
 }
 
 /// In which way a filter failed.

@@ -12,6 +12,7 @@ mod session;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use condition::Condition;
 pub use filter::{
@@ -21,6 +22,7 @@ pub use fold::{Ended, Observer, StageReport, StageResult, run};
 pub use limits::FilterLimits;
 pub use session::{DecisionReport, Gathered, Refusal, SessionStage, SessionStages};
 pub use stage::{OnError, Stage};
+pub use usage::{Totals, Usage};
 
 /// The three stage lists of the TOML.
 #[derive(Clone, Default)]

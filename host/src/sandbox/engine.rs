@@ -13,12 +13,12 @@ use std::{
 };
 
 use tokio::sync::Semaphore;
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
-    component::{HasSelf, Linker},
-};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, component::Linker};
 
-use super::{bindings::World, guest::Guest};
+use super::{
+    bindings::World,
+    guest::{Guest, HostCall, HostCalls},
+};
 
 /// How often a running guest is looked at: it yields to other tasks this often, and is stopped at most this long after its
 /// deadline.
@@ -84,7 +84,7 @@ impl Sandbox {
         let refused = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let engine = Engine::new(&config(settings)).map_err(refused)?;
         let mut linker = Linker::new(&engine);
-        World::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
+        World::add_to_linker::<_, HostCalls>(&mut linker, |guest| HostCall::begin(guest)).map_err(refused)?;
         let clock = EpochClock::start(engine.clone()).map_err(|error| SandboxError::Engine(error.to_string()))?;
         tracing::info!(
             places = settings.max_instances,

@@ -1,6 +1,10 @@
 //! A loaded plugin in its place in the pipeline: each call gets a fresh instance of the frozen component.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use wasmtime::{
     Engine, Store, Trap, WasmBacktrace,
@@ -16,7 +20,7 @@ use super::{
 };
 use crate::{
     files::Directory,
-    pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome},
+    pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome, Usage},
 };
 
 /// Beyond the guest's own deadline: when even the epoch clock can't stop a call, it is given up this much later.
@@ -55,6 +59,7 @@ pub struct WasmFilter {
     pub(super) tables: Arc<GrantedTables>,
     pub(super) directory: Option<Arc<Directory>>,
     pub(super) limits: FilterLimits,
+    pub(super) usage: Usage,
 }
 
 impl WasmFilter {
@@ -67,14 +72,20 @@ impl WasmFilter {
         let place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
         // The filter's time runs from here, not while it waits for a place.
         let mut store = store(&self.sandbox.engine, guest());
+        let begin = Instant::now();
+        let mut ready = None;
         let work = async {
             let instance = self.instance(&mut store).await.map_err(|error| (FailureKind::Host, error))?;
+            ready = Some(begin.elapsed());
             call(&mut store, instance).await.map_err(|error| (FailureKind::InvalidAnswer, error))
         };
         let answer = bounded(self.limits.timeout + GRACE, work).await;
+        let all = begin.elapsed();
         // The instance goes before its place is given to somebody else.
         let guest = store.into_data();
         drop(place);
+        let instantiate = ready.unwrap_or(all);
+        self.usage.add(instantiate, all - instantiate, guest.host_time, guest.peak_memory());
         self.tell_dropped(&guest);
         match answer? {
             Ok(Ok(value)) => Ok((value, guest)),
@@ -134,7 +145,9 @@ impl WasmFilter {
     }
 
     fn guest(&self, id: Arc<str>) -> Guest {
-        Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits)
+        let mut guest = Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits);
+        guest.watch_host = self.usage.watches_host();
+        guest
     }
 
     fn bound_answer(&self, edits: usize) -> Result<(), FilterError> {
@@ -154,11 +167,15 @@ impl WasmFilter {
 
 impl Filter for WasmFilter {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
-        Box::pin(self.filter(mail))
+        Box::pin(async { self.filter(mail).await.inspect_err(|_| self.usage.fail()) })
     }
 
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
-        Box::pin(self.decide(facts))
+        Box::pin(async { self.decide(facts).await.inspect_err(|_| self.usage.fail()) })
+    }
+
+    fn usage(&self) -> Option<&Usage> {
+        Some(&self.usage)
     }
 }
 

@@ -1,9 +1,14 @@
 //! The host's side of one instance: what it may see, what it has used up, and why it was stopped.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
-use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime::{ResourceLimiter, UpdateDeadline, component::HasData};
 
 use crate::{
     files::{Directory, Kept, NewFile},
@@ -55,6 +60,10 @@ pub(super) struct Guest {
     pub(super) stopped: Option<FailureKind>,
     /// Log lines that were dropped.
     pub(super) log_dropped: u32,
+    /// Whether `host_time` is wanted.
+    pub(super) watch_host: bool,
+    /// Time in what the guest called of ours.
+    pub(super) host_time: Duration,
     /// Octets of all linear memories.
     memory: u64,
     deadline: Instant,
@@ -83,6 +92,8 @@ impl Guest {
             notes: Vec::new(),
             stopped: None,
             log_dropped: 0,
+            watch_host: false,
+            host_time: Duration::ZERO,
             memory: 0,
             deadline: Instant::now() + limits.timeout,
             left: limits.clone(),
@@ -144,11 +155,58 @@ impl Guest {
         Ok(())
     }
 
+    /// The most linear memory that it had, in octets: memories never shrink.
+    pub(super) fn peak_memory(&self) -> u64 {
+        self.memory
+    }
+
     /// Stop the guest with a reason of ours.
     pub(super) fn stop(&mut self, kind: FailureKind, why: &str) -> wasmtime::Error {
         self.stopped = Some(kind);
         Stopped(why.to_owned()).into()
     }
+}
+
+/// One call of the guest's to the host. All of `wit/imports.wit` is implemented for it.
+pub(super) struct HostCall<'a> {
+    guest: &'a mut Guest,
+    began: Option<Instant>,
+}
+
+impl<'a> HostCall<'a> {
+    pub(super) fn begin(guest: &'a mut Guest) -> Self {
+        let began = guest.watch_host.then(Instant::now);
+        Self { guest, began }
+    }
+}
+
+impl Deref for HostCall<'_> {
+    type Target = Guest;
+
+    fn deref(&self) -> &Guest {
+        self.guest
+    }
+}
+
+impl DerefMut for HostCall<'_> {
+    fn deref_mut(&mut self) -> &mut Guest {
+        self.guest
+    }
+}
+
+impl Drop for HostCall<'_> {
+    fn drop(&mut self) {
+        if let Some(began) = self.began {
+            self.guest.host_time += began.elapsed();
+        }
+    }
+}
+
+/// Tells wasmtime that host functions work on a [`HostCall`].
+pub(super) struct HostCalls;
+
+impl HasData for HostCalls {
+    type Data<'a> = HostCall<'a>;
 }
 
 impl ResourceLimiter for Guest {

@@ -6,7 +6,7 @@ use wasmtime::{Result, component::Resource};
 use super::{
     bindings::interfaces::{body_writer, explain, files, log, mail, tables, types},
     convert,
-    guest::{FileHandle, Guest, MessageHandle, NewBody},
+    guest::{FileHandle, Guest, HostCall, MessageHandle, NewBody},
 };
 use crate::{
     files::{Existing, NewFile},
@@ -24,7 +24,7 @@ const MOST_FILES: usize = 10_000;
 /// Files that can be written at the same time: each costs a descriptor.
 const MOST_OPEN_FILES: usize = 16;
 
-impl types::Host for Guest {}
+impl types::Host for HostCall<'_> {}
 
 impl Guest {
     /// The message, which is there whenever a guest can hold a handle to one.
@@ -36,9 +36,9 @@ impl Guest {
     }
 }
 
-impl mail::Host for Guest {}
+impl mail::Host for HostCall<'_> {}
 
-impl mail::HostMessage for Guest {
+impl mail::HostMessage for HostCall<'_> {
     fn sender(&mut self, _: Resource<MessageHandle>) -> Result<types::ReversePath> {
         Ok(convert::sender_to_wit(&self.message()?.envelope.sender))
     }
@@ -85,9 +85,9 @@ impl mail::HostMessage for Guest {
     }
 }
 
-impl body_writer::Host for Guest {}
+impl body_writer::Host for HostCall<'_> {}
 
-impl body_writer::HostBody for Guest {
+impl body_writer::HostBody for HostCall<'_> {
     fn new(&mut self) -> Result<Resource<NewBody>> {
         self.not_in_configure("body-writer")?;
         // An empty body costs the host something too.
@@ -114,7 +114,7 @@ impl body_writer::HostBody for Guest {
     }
 }
 
-impl files::Host for Guest {}
+impl files::Host for HostCall<'_> {}
 
 impl Guest {
     fn file(&mut self, file: &Resource<FileHandle>) -> Result<&mut Option<NewFile>> {
@@ -125,7 +125,7 @@ impl Guest {
     }
 }
 
-impl files::HostFile for Guest {
+impl files::HostFile for HostCall<'_> {
     fn create(
         &mut self,
         name: String,
@@ -182,7 +182,7 @@ impl files::HostFile for Guest {
     }
 }
 
-impl tables::Host for Guest {
+impl tables::Host for HostCall<'_> {
     fn granted(&mut self) -> Result<Vec<String>> {
         Ok(self.tables.keys().cloned().collect())
     }
@@ -218,7 +218,7 @@ impl tables::Host for Guest {
     }
 }
 
-impl log::Host for Guest {
+impl log::Host for HostCall<'_> {
     fn write(&mut self, level: log::Level, text: String) -> Result<()> {
         if !self.spend_log(text.len()) {
             return Ok(());
@@ -235,7 +235,7 @@ impl log::Host for Guest {
     }
 }
 
-impl explain::Host for Guest {
+impl explain::Host for HostCall<'_> {
     fn wanted(&mut self) -> Result<bool> {
         // The answer would be frozen.
         self.not_in_configure("explain.wanted")?;

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     files::Directory,
-    pipeline::{FailureKind, FilterLimits},
+    pipeline::{FailureKind, FilterLimits, Usage},
     tables::Table,
 };
 
@@ -118,6 +118,7 @@ impl Sandbox {
             tables,
             directory: plugin.directory,
             limits: plugin.limits,
+            usage: Usage::default(),
         }))
     }
 

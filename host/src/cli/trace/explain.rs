@@ -1,14 +1,10 @@
 //! `mailweir explain`: what the filters make of one address, in every place where it can stand, and why.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{net::IpAddr, process::ExitCode, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Traced, client, print, run_lists};
+use super::{Traced, print, run_lists};
 use crate::{
     app::App,
     cli::{ConfigArg, output},
@@ -31,7 +27,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
     /// Address of the client that would bring it.
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, value_name = "IP", default_value_t = output::LOOPBACK)]
     client: IpAddr,
     #[command(flatten)]
     config: ConfigArg,
@@ -80,7 +76,7 @@ async fn explain(args: &Args, app: &App, pipeline: &Pipeline) -> Traced {
     let address = &args.address;
     let message = Message::parse(Bytes::from(format!("From: {address}\r\nTo: {address}\r\n\r\n")));
     let envelope = Envelope::new(ReversePath::Address(address.clone()), vec![Recipient::new(address.clone())]);
-    let client = client(app, args.client, "localhost");
+    let client = output::client_at(app, args.client, "localhost");
     let mut mail = Mail { id: "explain".into(), client, envelope, message, explain: true };
     let mut stages = Vec::new();
     let verdict = run_lists(pipeline, &mut mail, None, &mut stages).await;

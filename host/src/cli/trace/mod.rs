@@ -5,24 +5,15 @@ mod report;
 mod session;
 mod text;
 
-use std::{
-    fs,
-    io::{self, Read},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    process::ExitCode,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use self::report::{Recorder, StageRecord, verdict_text};
-use super::{ConfigArg, output};
+use super::{ConfigArg, message_file, output};
 use crate::{
     app::App,
-    mail::{self, Address, AddressError, Client, Envelope, Message, Received, Recipient, ReversePath},
+    mail::{self, Address, AddressError, Envelope, Message, Received, Recipient, ReversePath},
     pipeline::{self, Gathered, Mail, Pipeline, Verdict},
 };
 
@@ -44,7 +35,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDRESS", required = true, value_parser = address)]
     to: Vec<Address>,
     /// Address of the client that would bring it.
-    #[arg(long, value_name = "IP", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    #[arg(long, value_name = "IP", default_value_t = output::LOOPBACK)]
     client: IpAddr,
     /// What the client would say with EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost")]
@@ -93,7 +84,7 @@ const DELIVERED: &str = "would be delivered";
 
 pub(super) fn run(args: &Args) -> ExitCode {
     output::start_log("error", false);
-    let message = match read_message(args) {
+    let message = match message_file::read(&args.message) {
         Ok(message) => message,
         Err(error) => {
             anstream::eprintln!("{}: {error}", args.message.display());
@@ -132,25 +123,8 @@ fn print(traced: &Traced, json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn read_message(args: &Args) -> io::Result<Message> {
-    let raw = if args.message.as_os_str() == "-" {
-        let mut raw = Vec::new();
-        io::stdin().read_to_end(&mut raw)?;
-        raw
-    } else {
-        fs::read(&args.message)?
-    };
-    let mut crlf = Vec::with_capacity(raw.len() + raw.len() / 32);
-    for line in raw.split_inclusive(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        crlf.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-        crlf.extend_from_slice(b"\r\n");
-    }
-    Ok(Message::parse(Bytes::from(crlf)))
-}
-
 async fn trace(args: &Args, app: &App, message: Message) -> Traced {
-    let client = client(app, args.client, &args.helo);
+    let client = output::client_at(app, args.client, &args.helo);
     let recipients = args.to.iter().cloned().map(Recipient::new).collect();
     let envelope = Envelope::new(args.from.clone(), recipients);
     let mut mail = Mail { id: "trace".into(), client, envelope, message, explain: true };
@@ -180,17 +154,6 @@ async fn trace(args: &Args, app: &App, message: Message) -> Traced {
     Traced::of(verdict, &mail, stages)
 }
 
-/// A client at this address, as the configuration sees it.
-fn client(app: &App, address: IpAddr, helo: &str) -> Arc<Client> {
-    Arc::new(Client {
-        peer: SocketAddr::new(address, 0),
-        name: None,
-        helo: Some(helo.to_owned()),
-        tls: None,
-        login: None,
-        trusted: app.config.trusted.iter().any(|network| network.contains(address)),
-    })
-}
 /// `[[message]]`, then `[[delivery]]`; what became of the message in words.
 async fn run_lists(
     pipeline: &Pipeline,

@@ -10,7 +10,7 @@ use super::{
             mail::HostMessage,
             tables::{Hit, Host as _, Key},
         },
-        guest::{Guest, MessageHandle},
+        guest::{Guest, HostCall, MessageHandle},
     },
     *,
 };
@@ -28,7 +28,7 @@ fn message() -> Resource<MessageHandle> {
 fn lookup(tables: &[&str], keys: &[(&str, bool)]) -> Result<Option<(u32, u32, String)>, String> {
     let tables = tables.iter().map(|table| (*table).to_owned()).collect();
     let keys = keys.iter().map(|(text, partial)| Key { text: (*text).to_owned(), partial: *partial }).collect();
-    let found = state().lookup(tables, keys).expect("no trap");
+    let found = HostCall::begin(&mut state()).lookup(tables, keys).expect("no trap");
     found.map(|hit| hit.map(|Hit { table, key, value }| (table, key, value)))
 }
 
@@ -36,7 +36,7 @@ fn lookup(tables: &[&str], keys: &[(&str, bool)]) -> Result<Option<(u32, u32, St
 fn fields_are_found_by_name_without_regard_to_case() {
     let found = |names: &[&str]| -> Vec<(u32, String, Vec<u8>)> {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        let fields = state().fields(message(), names).expect("no trap");
+        let fields = HostCall::begin(&mut state()).fields(message(), names).expect("no trap");
         fields.into_iter().map(|field| (field.index, field.name, field.value)).collect()
     };
     let subjects =
@@ -52,8 +52,9 @@ fn a_body_is_read_in_pieces_of_64_kib() {
     let mut mail = Mail::clone(&mail());
     mail.message = Message::parse(Bytes::from([b"\r\n".to_vec(), vec![b'x'; 100_000]].concat()));
     guest.mail = Some(Arc::new(mail));
-    assert_eq!(guest.body_size(message()).expect("no trap"), 100_000);
-    let mut length = |offset| guest.read_body(message(), offset, u32::MAX).expect("no trap").len();
+    let mut call = HostCall::begin(&mut guest);
+    assert_eq!(call.body_size(message()).expect("no trap"), 100_000);
+    let mut length = |offset| call.read_body(message(), offset, u32::MAX).expect("no trap").len();
     assert_eq!([length(0), length(65_536), length(100_000), length(u64::MAX)], [65_536, 34_464, 0, 0]);
 }
 
@@ -83,21 +84,22 @@ fn not_knowing_is_not_the_same_as_not_found() {
 fn new_bodies_are_bounded_together() {
     let mut guest =
         Guest::new("stage".into(), "id".into(), Arc::default(), &FilterLimits { output: 1_000, ..limits() });
-    let first = guest.new().expect("an empty body");
-    let second = guest.new().expect("another");
-    guest.write(Resource::new_borrow(first.rep()), vec![0; 400]).expect("400 of 1,000");
-    guest.write(Resource::new_borrow(second.rep()), vec![0; 400]).expect("800 of 1,000");
-    guest.write(first, vec![0; 400]).expect_err("1,200 of 1,000");
-    assert_eq!(guest.stopped, Some(FailureKind::Output));
+    let mut call = HostCall::begin(&mut guest);
+    let first = call.new().expect("an empty body");
+    let second = call.new().expect("another");
+    call.write(Resource::new_borrow(first.rep()), vec![0; 400]).expect("400 of 1,000");
+    call.write(Resource::new_borrow(second.rep()), vec![0; 400]).expect("800 of 1,000");
+    call.write(first, vec![0; 400]).expect_err("1,200 of 1,000");
+    assert_eq!(call.stopped, Some(FailureKind::Output));
 }
 
 #[test]
 fn notes_are_kept_only_when_somebody_wants_to_know() {
     let mut guest = state();
-    guest.note("one".to_owned()).expect("no trap");
+    HostCall::begin(&mut guest).note("one".to_owned()).expect("no trap");
     guest.explain = true;
-    guest.note("two\r\n\x1b[31mthree".to_owned()).expect("no trap");
+    HostCall::begin(&mut guest).note("two\r\n\x1b[31mthree".to_owned()).expect("no trap");
     assert_eq!(guest.notes, ["two   [31mthree"]);
     guest.configuring = true;
-    guest.wanted().expect_err("the answer would be frozen");
+    HostCall::begin(&mut guest).wanted().expect_err("the answer would be frozen");
 }
