@@ -40,7 +40,8 @@ pub(super) fn page(measured: &Measured) -> String {
     )
     .ok();
     for one in throughput {
-        writeln!(page, "<p>{:.0} messages/s with {} threads</p>", one.messages_per_second, one.threads).ok();
+        let threads = if one.threads == 1 { "thread" } else { "threads" };
+        writeln!(page, "<p>{:.0} messages/s on {} {threads}</p>", one.messages_per_second, one.threads).ok();
     }
     writeln!(page, "<p>{} in use by the process</p>", octets(*resident)).ok();
     for filter in filters {
