@@ -41,6 +41,23 @@ pub enum Verdict {
     Hold(String),
 }
 
+impl Verdict {
+    /// All of them, as in `wit/types.wit`.
+    pub const NAMES: [&str; 6] = ["next", "accept", "reject", "defer", "discard", "hold"];
+
+    /// Its place in [`Verdict::NAMES`].
+    pub(super) fn index(&self) -> usize {
+        match self {
+            Self::Next => 0,
+            Self::Accept => 1,
+            Self::Reject(_) => 2,
+            Self::Defer(_) => 3,
+            Self::Discard(_) => 4,
+            Self::Hold(_) => 5,
+        }
+    }
+}
+
 /// A filter's answer about a message.
 #[derive(Debug)]
 pub struct Outcome {
@@ -191,6 +208,36 @@ pub enum FailureKind {
     Failed,
     /// The relay could not run it (no room in the pool, out of memory).
     Host,
+}
+
+impl FailureKind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Trap,
+        Self::Timeout,
+        Self::Memory,
+        Self::Lookups,
+        Self::Output,
+        Self::Edits,
+        Self::InvalidAnswer,
+        Self::Failed,
+        Self::Host,
+    ];
+
+    /// As metrics name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trap => "trap",
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Lookups => "lookups",
+            Self::Output => "output",
+            Self::Edits => "edits",
+            Self::InvalidAnswer => "invalid-answer",
+            Self::Failed => "failed",
+            Self::Host => "host",
+        }
+    }
 }
 
 /// A filter did not do its work. What becomes of the message is the stage's `on-error`; by default 451 4.3.0.

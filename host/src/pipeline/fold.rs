@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    filter::{FailureKind, FilterError, Mail, Outcome, Verdict},
+    filter::{FailureKind, Filter, FilterError, Mail, Outcome, Verdict},
     stage::{OnError, Stage},
 };
 use crate::{
@@ -104,7 +104,7 @@ pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Se
             continue;
         }
         let answer = stage.filter.message(&mail).await;
-        match answer.and_then(|outcome| apply(outcome, &mut mail)) {
+        match answer.and_then(|outcome| apply(&*stage.filter, outcome, &mut mail)) {
             Ok(Outcome { verdict, reason, edits, notes, files: written }) => {
                 files.extend(written);
                 let result =
@@ -127,7 +127,7 @@ pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Se
 }
 
 /// Apply an answer's edits, unless the message goes no further.
-fn apply(outcome: Outcome, mail: &mut Arc<Mail>) -> Result<Outcome, FilterError> {
+fn apply(filter: &dyn Filter, outcome: Outcome, mail: &mut Arc<Mail>) -> Result<Outcome, FilterError> {
     if outcome.edits.is_empty() || matches!(outcome.verdict, Verdict::Reject(_) | Verdict::Defer(_)) {
         return Ok(outcome);
     }
@@ -136,6 +136,7 @@ fn apply(outcome: Outcome, mail: &mut Arc<Mail>) -> Result<Outcome, FilterError>
     match mail::apply(&outcome.edits, envelope, message) {
         Ok(()) => Ok(outcome),
         Err(error) => {
+            filter.usage().into_iter().for_each(|usage| usage.failed(FailureKind::InvalidAnswer));
             let (kind, message) = (FailureKind::InvalidAnswer, error.to_string());
             Err(FilterError { kind, message, backtrace: Vec::new() })
         }

@@ -22,7 +22,7 @@ pub use fold::{Ended, Observer, StageReport, StageResult, run};
 pub use limits::FilterLimits;
 pub use session::{DecisionReport, Gathered, Refusal, SessionStage, SessionStages};
 pub use stage::{OnError, Stage};
-pub use usage::{Totals, Usage};
+pub use usage::{TIME_LIMITS, Totals, Usage};
 
 /// The three stage lists of the TOML.
 #[derive(Clone, Default)]

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     files::Directory,
-    pipeline::{Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome, Usage},
+    pipeline::{
+        Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome, Usage, Verdict,
+    },
 };
 
 /// Beyond the guest's own deadline: when even the epoch clock can't stop a call, it is given up this much later.
@@ -144,6 +146,18 @@ impl WasmFilter {
         convert::decision_from_wit(decision, &mut guest).map_err(nonsense)
     }
 
+    fn counted<T>(
+        &self,
+        answer: Result<T, FilterError>,
+        verdict: impl FnOnce(&T) -> &Verdict,
+    ) -> Result<T, FilterError> {
+        match &answer {
+            Ok(answer) => self.usage.answered(verdict(answer)),
+            Err(error) => self.usage.failed(error.kind),
+        }
+        answer
+    }
+
     fn guest(&self, id: Arc<str>) -> Guest {
         let mut guest = Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits);
         guest.watch_host = self.usage.watches_host();
@@ -167,11 +181,11 @@ impl WasmFilter {
 
 impl Filter for WasmFilter {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
-        Box::pin(async { self.filter(mail).await.inspect_err(|_| self.usage.fail()) })
+        Box::pin(async { self.counted(self.filter(mail).await, |outcome| &outcome.verdict) })
     }
 
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
-        Box::pin(async { self.decide(facts).await.inspect_err(|_| self.usage.fail()) })
+        Box::pin(async { self.counted(self.decide(facts).await, |decision| &decision.verdict) })
     }
 
     fn usage(&self) -> Option<&Usage> {

@@ -137,7 +137,7 @@ impl Slot {
     }
 
     fn cost(mut self, chain: Duration) -> FilterCost {
-        let (all, before) = (self.totals(), self.before);
+        let (all, before) = (self.totals(), std::mem::take(&mut self.before));
         let calls = all.calls - before.calls;
         let mean = |sum: Duration| micros(sum / u32::try_from(calls).unwrap_or(u32::MAX).max(1));
         let (call, host) = (all.call - before.call, all.host - before.host);
@@ -146,7 +146,7 @@ impl Slot {
             list: self.list,
             stage: self.name.to_string(),
             calls,
-            failures: all.failures - before.failures,
+            failures: failures(&all) - failures(&before),
             histogram: histogram(&self.times),
             time: Summary::of(&mut self.times),
             instantiate: mean(all.instantiate - before.instantiate),
@@ -156,6 +156,10 @@ impl Slot {
             memory: all.peak_memory,
         }
     }
+}
+
+fn failures(totals: &Totals) -> u64 {
+    totals.failures.iter().sum()
 }
 
 /// Measure a pipeline.
