@@ -54,6 +54,13 @@ impl Fresh {
         taken
     }
 
+    /// Put back what was taken.
+    pub(super) fn restore(&self, taken: Vec<Leased>) {
+        let mut state = self.lock();
+        state.octets += taken.iter().map(|leased| leased.message.size()).sum::<u64>();
+        taken.into_iter().rev().for_each(|leased| state.waiting.push_front(leased));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing in here can leave the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

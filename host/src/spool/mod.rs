@@ -1,7 +1,11 @@
 //! Where a message lies between 250 and the last word about each of its recipients.
 
 mod id;
+mod large;
+mod lease;
 mod memory;
+mod reader;
+mod rows;
 mod schema;
 mod sqlite;
 mod statements;

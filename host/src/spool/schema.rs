@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::SpoolError;
+use super::{SpoolError, statements};
 
 /// Each step brings the database from the layout of its index to the next; `user_version` counts them.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE messages (
         number         INTEGER PRIMARY KEY,
@@ -56,18 +56,35 @@ const MIGRATIONS: [&str; 3] = [
     ALTER TABLE recipients ADD COLUMN notify TEXT;
     ALTER TABLE recipients ADD COLUMN orcpt TEXT;
 ",
+    "
+    -- Octets of the message. Where `contents` has no row, they are in a file (see large.rs).
+    ALTER TABLE messages ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+    UPDATE messages SET size = coalesce((SELECT length(content) FROM contents WHERE message = number), 0);
+    -- What an operator wants for a leased recipient that is not delivered: 1 hold, 2 delete.
+    ALTER TABLE recipients ADD COLUMN wish INTEGER;
+",
 ];
 
+/// The layout of this version.
+pub(super) const KNOWN: i64 = MIGRATIONS.len() as i64;
+
+/// Memory for pages of the database, in KiB.
+const CACHE_KIB: i64 = 16 << 10;
+
 /// Bring the database to this version's layout and make it safe: what is committed is on disk.
-pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), SpoolError> {
+/// Gives the largest number of a message, 0 when there is none.
+pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<i64, SpoolError> {
     let failed = |error: rusqlite::Error| SpoolError::Unusable { path: path.to_owned(), reason: error.to_string() };
     connection.pragma_update(None, "journal_mode", "wal").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
     // A checkpoint costs a second sync; with 16 MiB between them it does not show.
     connection.pragma_update(None, "wal_autocheckpoint", 4096).map_err(failed)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    let known = MIGRATIONS.len() as i64;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    // After a rush the log does not keep its largest size.
+    connection.pragma_update(None, "journal_size_limit", 64 << 20).map_err(failed)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let known = KNOWN;
+    let found = version(connection).map_err(failed)?;
     if found > known {
         return Err(SpoolError::TooNew { path: path.to_owned(), found, known });
     }
@@ -76,7 +93,14 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Sp
         transaction.execute_batch(migration).map_err(failed)?;
     }
     transaction.pragma_update(None, "user_version", known).map_err(failed)?;
-    // Leases are this process's: whoever held one before is gone.
-    transaction.execute("UPDATE recipients SET state = 0 WHERE state = 1", []).map_err(failed)?;
-    transaction.commit().map_err(failed)
+    statements::recover(&transaction).map_err(failed)?;
+    let last = transaction.query_row("SELECT coalesce(max(number), 0) FROM messages", [], |row| row.get(0));
+    let last = last.map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    Ok(last)
+}
+
+/// The layout of a database.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }

@@ -2,31 +2,66 @@
 
 use std::{
     fs::{self, File, TryLockError},
+    mem,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
 use rusqlite::Connection;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task};
 
 use super::{
-    Counts, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture,
-    memory::Fresh, schema, statements, writer::Writer,
+    Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture,
+    large::{LARGE, Large, Written},
+    lease::{self, Loan},
+    memory::Fresh,
+    reader::Reader,
+    rows, schema,
+    statements::{self, Content},
+    writer::{Safe, Writer},
 };
 
 /// Due mail waits at most this much longer because other mail passes through memory.
 const LONGEST_UNASKED: Duration = Duration::from_secs(1);
+/// When a message that can't be read is tried again.
+const READ_AGAIN: Duration = Duration::from_secs(300);
 
-/// Messages on disk in `STATE/spool.db`; one process at a time.
+/// Messages on disk in `STATE/spool.db` and `STATE/large`; one process at a time.
 pub struct SqliteSpool {
     pub(super) writer: Writer,
-    fresh: Arc<Fresh>,
+    pub(super) reader: Reader,
+    pub(super) shared: Arc<Shared>,
+    large: Large,
+    /// Leases that ended here, because the message couldn't be read, and why.
+    unread: Mutex<Vec<(Loan, String)>>,
+    /// Number of the last message. No number is used twice while a lease may still name it.
+    last: AtomicI64,
+    /// Held as long as the spool is open.
+    _lock: File,
+}
+
+/// What the writer's thread touches too.
+pub(super) struct Shared {
+    pub(super) fresh: Fresh,
     arrivals: Notify,
     /// When the disk was asked for due mail, and whether it may have more of it.
     disk: Mutex<(Instant, bool)>,
-    /// Held as long as the spool is open.
-    _lock: File,
+}
+
+impl Shared {
+    fn disk(&self) -> MutexGuard<'_, (Instant, bool)> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// There may be something due on the disk.
+    pub(super) fn look_at_disk(&self) {
+        self.disk().1 = true;
+        self.arrivals.notify_one();
+    }
 }
 
 impl SqliteSpool {
@@ -40,80 +75,179 @@ impl SqliteSpool {
             TryLockError::WouldBlock => SpoolError::Locked { path: lock_path },
             TryLockError::Error(error) => in_folder(error),
         })?;
-        let path = folder.join("spool.db");
+        let path = database(folder);
         let opened = Connection::open(&path);
         let mut connection =
             opened.map_err(|error| SpoolError::Unusable { path: path.clone(), reason: error.to_string() })?;
-        schema::prepare(&mut connection, &path)?;
-        let writer = Writer::start(connection, path).map_err(in_folder)?;
+        let last = schema::prepare(&mut connection, &path)?;
+        let large = Large::open(folder).map_err(in_folder)?;
+        large.remove_orphans(|id| statements::has(&connection, id)).map_err(in_folder)?;
+        let writer = Writer::start(connection, path.clone()).map_err(in_folder)?;
+        let disk = Mutex::new((Instant::now(), true));
         Ok(Self {
             writer,
-            fresh: Arc::default(),
-            arrivals: Notify::new(),
-            disk: Mutex::new((Instant::now(), true)),
+            reader: Reader::new(path),
+            shared: Arc::new(Shared { fresh: Fresh::default(), arrivals: Notify::new(), disk }),
+            large,
+            unread: Mutex::default(),
+            last: AtomicI64::new(last),
             _lock: lock,
         })
     }
 
-    /// Transactions so far: how well they are grouped.
-    pub fn commits(&self) -> u64 {
-        self.writer.commits()
+    /// How often new messages were brought to disk so far: how well they are grouped.
+    pub fn syncs(&self) -> u64 {
+        self.writer.syncs()
     }
 
     async fn keep(&self, message: NewMessage) -> Result<(), SpoolError> {
         let size = message.message.size();
-        let in_memory = message.hold.is_none() && self.fresh.reserve(size);
+        let (content, file) = self.content(&message, size).await?;
+        let in_memory = message.hold.is_none() && self.shared.fresh.reserve(size);
         let message = Arc::new(message);
-        let kept = Arc::clone(&message);
-        let inserted = self.writer.run(move |connection| statements::insert(connection, &kept, in_memory)).await;
-        match inserted {
-            Ok(number) if in_memory => self.fresh.put(fresh(number, message)),
-            Ok(_) => self.disk().1 = true,
-            Err(error) => {
-                if in_memory {
-                    self.fresh.release(size);
+        let (kept, shared) = (Arc::clone(&message), Arc::clone(&self.shared));
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let insert = move |connection: &Connection| statements::insert(connection, number, &kept, &content, in_memory);
+        // Whatever becomes of the session that waits: a row and its file, or neither; a lease and its message in memory, or neither.
+        let then = move |inserted: Result<(), SpoolError>| {
+            match &inserted {
+                Ok(()) => {
+                    file.into_iter().for_each(Written::keep);
+                    if in_memory {
+                        shared.fresh.put(fresh(number, message));
+                        shared.arrivals.notify_one();
+                    } else {
+                        shared.look_at_disk();
+                    }
                 }
-                return Err(error);
+                Err(_) if in_memory => shared.fresh.release(size),
+                Err(_) => {}
             }
+            inserted
+        };
+        self.writer.run_then(Safe::Now, insert, then).await
+    }
+
+    /// The octets of a message for its row, or on disk in a file already.
+    async fn content(&self, message: &NewMessage, size: u64) -> Result<(Content, Option<Written>), SpoolError> {
+        if size < LARGE {
+            let mut octets = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+            message.message.pieces().for_each(|piece| octets.extend_from_slice(piece));
+            return Ok((Content::Row(octets), None));
         }
-        self.arrivals.notify_one();
-        Ok(())
+        let failed = |reason: String| SpoolError::Unusable { path: self.large.path(&message.id), reason };
+        let (large, id, octets) = (self.large.clone(), message.id.clone(), message.message.clone());
+        let written = task::spawn_blocking(move || large.write(&id, &octets)).await;
+        let written = written.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?;
+        Ok((Content::File(size), Some(written)))
     }
 
     async fn due(&self, now: SystemTime, limit: usize) -> Result<Vec<Leased>, SpoolError> {
-        let mut leased = self.fresh.take(limit);
+        self.give_unread_back(now).await?;
+        let mut leased = self.shared.fresh.take(limit);
         let missing = limit - leased.len();
         if missing > 0 && (leased.is_empty() || self.disk_is_worth_asking()) {
-            let from_disk = self.writer.run(move |connection| statements::lease(connection, now, missing)).await?;
-            *self.disk() = (Instant::now(), from_disk.len() == missing);
-            leased.extend(from_disk);
+            let mark = move |connection: &Connection| lease::mark(connection, now, missing);
+            let (loans, more) = self.writer.run(Safe::Soon, mark).await?;
+            *self.shared.disk() = (Instant::now(), more);
+            if !loans.is_empty() {
+                leased.extend(self.read(loans).await);
+            }
         }
         Ok(leased)
     }
 
+    /// Read what was marked as leased. The rest of the queue goes on when one can't be read.
+    async fn read(&self, loans: Vec<Loan>) -> Vec<Leased> {
+        let (large, wanted) = (self.large.clone(), loans.clone());
+        let read = move |connection: &Connection| {
+            let read = |loan: &Loan| rows::leased(connection, &large, loan).map_err(|error| error.to_string());
+            Ok(wanted.iter().map(read).collect::<Vec<_>>())
+        };
+        let read = match self.reader.run(read).await {
+            Ok(read) => read,
+            Err(error) => vec![Err(error.to_string()); loans.len()],
+        };
+        let mut leased = Vec::with_capacity(loans.len());
+        for (loan, read) in loans.into_iter().zip(read) {
+            match read {
+                Ok(one) => leased.push(one),
+                Err(error) => {
+                    tracing::error!(number = loan.number, "a message can't be read: {error}");
+                    self.unread().push((loan, error));
+                }
+            }
+        }
+        leased
+    }
+
+    /// What could not be read is tried again later.
+    async fn give_unread_back(&self, now: SystemTime) -> Result<(), SpoolError> {
+        let unread = mem::take(&mut *self.unread());
+        let mut ended = Ok(());
+        for (loan, error) in unread {
+            let later = Disposition::Deferred { until: now + READ_AGAIN, reply: format!("it can't be read: {error}") };
+            let recipients = loan.positions.iter().map(|position| (*position, later.clone())).collect();
+            let given = self.end(Settlement { number: loan.number, recipients, report: None }).await;
+            if given.is_err() {
+                self.unread().push((loan, error));
+                ended = given;
+            }
+        }
+        ended
+    }
+
+    fn unread(&self) -> MutexGuard<'_, Vec<(Loan, String)>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// While mail passes through memory, the disk is asked only when it had more, or not lately: each question costs a transaction.
     fn disk_is_worth_asking(&self) -> bool {
-        let (asked, more) = *self.disk();
+        let (asked, more) = *self.shared.disk();
         more || asked.elapsed() > LONGEST_UNASKED
     }
 
-    fn disk(&self) -> MutexGuard<'_, (Instant, bool)> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     async fn end(&self, settlement: Settlement) -> Result<(), SpoolError> {
-        let reported = settlement.report.is_some();
-        let end = move |connection: &Connection| {
-            statements::settle(connection, &settlement)?;
-            settlement.report.iter().try_for_each(|report| statements::insert(connection, report, false).map(drop))
+        let report = match &settlement.report {
+            Some(report) => Some((
+                self.last.fetch_add(1, Ordering::Relaxed) + 1,
+                self.content(report, report.message.size()).await?,
+            )),
+            None => None,
         };
-        self.writer.run(end).await?;
-        if reported {
-            self.disk().1 = true;
-            self.arrivals.notify_one();
+        let shared = Arc::clone(&self.shared);
+        let reported = report.is_some();
+        let (number_and_content, file) = report.map(|(number, (content, file))| ((number, content), file)).unzip();
+        let end = move |connection: &Connection| {
+            let removed = statements::settle(connection, &settlement)?;
+            if let (Some(report), Some((number, content))) = (&settlement.report, &number_and_content) {
+                statements::insert(connection, *number, report, content, false)?;
+            }
+            Ok(removed)
+        };
+        let then = move |ended: Result<Option<String>, SpoolError>| {
+            if ended.is_ok() && reported {
+                file.flatten().into_iter().for_each(Written::keep);
+                shared.look_at_disk();
+            }
+            ended
+        };
+        if let Some(id) = self.writer.run_then(Safe::Soon, end, then).await? {
+            self.remove_files(vec![id]).await;
         }
         Ok(())
     }
+
+    /// Remove the files of messages whose rows are gone. What a crash leaves of them is removed at the next start.
+    pub(super) async fn remove_files(&self, ids: Vec<String>) {
+        let large = self.large.clone();
+        drop(task::spawn_blocking(move || ids.iter().for_each(|id| large.remove(id))).await);
+    }
+}
+
+/// The database in a state directory.
+pub(super) fn database(folder: &Path) -> PathBuf {
+    folder.join("spool.db")
 }
 
 /// A message as it would be read back.
@@ -150,18 +284,18 @@ impl Spool for SqliteSpool {
     }
 
     fn unpublished(&self) -> SpoolFuture<'_, Vec<PendingFile>> {
-        Box::pin(self.writer.run(statements::unpublished))
+        Box::pin(self.reader.run(statements::unpublished))
     }
 
     fn published(&self, temporary: Vec<PathBuf>) -> SpoolFuture<'_, ()> {
-        Box::pin(self.writer.run(move |connection| statements::published(connection, &temporary)))
+        Box::pin(self.writer.run(Safe::Soon, move |connection| statements::published(connection, &temporary)))
     }
 
     fn counts(&self) -> SpoolFuture<'_, Counts> {
-        Box::pin(self.writer.run(statements::counts))
+        Box::pin(self.reader.run(statements::counts))
     }
 
     fn arrivals(&self) -> &Notify {
-        &self.arrivals
+        &self.shared.arrivals
     }
 }

@@ -1,33 +1,44 @@
-//! What the spool says to the database. All of it runs inside a transaction of the writer.
+//! How messages get into the database and out of it. All of it runs inside a transaction of the writer.
 
 use std::{
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use bytes::Bytes;
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use super::{Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement};
-use crate::mail::{Address, BodyType, Client, MailParameters, Message, Notify, Recipient, Ret, ReversePath};
+use super::{
+    Counts, Disposition, NewMessage, PendingFile, Settlement,
+    rows::{HELD, LEASED, WAITS, milliseconds},
+};
+use crate::mail::{Notify, Ret, ReversePath};
 
-const WAITS: u8 = 0;
-const LEASED: u8 = 1;
-const HELD: u8 = 2;
+/// Where the octets of a new message are.
+pub(super) enum Content {
+    /// To be put into the database.
+    Row(Vec<u8>),
+    /// In a file, of this size.
+    File(u64),
+}
 
-/// Keep a message; `leased` when it is handed to delivery in memory at once. Returns its number.
-pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool) -> Result<i64> {
+/// Keep a message; `leased` when it is handed to delivery in memory at once.
+pub(super) fn insert(
+    connection: &Connection,
+    number: i64,
+    message: &NewMessage,
+    content: &Content,
+    leased: bool,
+) -> Result<()> {
     let (client, parameters) = (&message.client, &message.envelope.parameters);
     let sender = match &message.envelope.sender {
         ReversePath::Null => None,
         ReversePath::Address(address) => Some(address.as_str()),
     };
     let received = milliseconds(message.received);
-    connection.prepare_cached("INSERT INTO messages VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+    connection.prepare_cached("INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")?.execute(
         params![
+            number,
             message.id,
             received,
             sender,
@@ -40,21 +51,22 @@ pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool
             parameters.ret.map(Ret::name),
             parameters.envid,
             parameters.body.name(),
-            parameters.utf8
+            parameters.utf8,
+            match content {
+                Content::Row(octets) => octets.len() as u64,
+                Content::File(size) => *size,
+            } as i64
         ],
     )?;
-    let number = connection.last_insert_rowid();
-    let content = message.message.pieces().fold(Vec::new(), |mut content, piece| {
-        content.extend_from_slice(piece);
-        content
-    });
-    connection.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![number, content])?;
+    if let Content::Row(octets) = content {
+        connection.prepare_cached("INSERT INTO contents VALUES (?, ?)")?.execute(params![number, octets])?;
+    }
     let state = match (&message.hold, leased) {
         (Some(_), _) => HELD,
         (None, true) => LEASED,
         (None, false) => WAITS,
     };
-    let mut add = connection.prepare_cached("INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)")?;
+    let mut add = connection.prepare_cached("INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, NULL)")?;
     for (recipient, position) in message.envelope.recipients.iter().zip(0_u32..) {
         let (address, original) = (recipient.address.as_str(), recipient.original.as_str());
         let notify = recipient.notify.map(Notify::words);
@@ -77,7 +89,12 @@ pub(super) fn insert(connection: &Connection, message: &NewMessage, leased: bool
             file.overwrite
         ])?;
     }
-    Ok(number)
+    Ok(())
+}
+
+/// Whether there is a message with this id.
+pub(super) fn has(connection: &Connection, id: &str) -> Result<bool> {
+    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE id = ?)")?.query_row([id], |row| row.get(0))
 }
 
 /// Files that may not be in their places yet.
@@ -103,119 +120,79 @@ fn path(octets: Vec<u8>) -> PathBuf {
     OsString::from_vec(octets).into()
 }
 
-/// Mark what is due as leased and read it.
-pub(super) fn lease(connection: &Connection, now: SystemTime, limit: usize) -> Result<Vec<Leased>> {
-    let now = milliseconds(now);
-    let numbers: Vec<i64> = connection
-        .prepare_cached(
-            "SELECT message FROM recipients WHERE state = 0 AND due <= ? GROUP BY message ORDER BY min(due) LIMIT ?",
-        )?
-        .query_map(params![now, limit as i64], |row| row.get(0))?
-        .collect::<Result<_>>()?;
-    numbers.into_iter().map(|number| lease_one(connection, number, now)).collect()
-}
-
-fn lease_one(connection: &Connection, number: i64, now: i64) -> Result<Leased> {
-    connection
-        .prepare_cached("UPDATE recipients SET state = 1 WHERE message = ? AND state = 0 AND due <= ?")?
-        .execute(params![number, now])?;
-    let recipients = connection
-        .prepare_cached(
-            "SELECT position, address, original, attempts, notify, orcpt FROM recipients WHERE message = ? AND state = 1",
-        )?
-        .query_map([number], leased_recipient)?
-        .collect::<Result<_>>()?;
-    connection
-        .prepare_cached(
-            "SELECT id, received, sender, client_peer, client_name, client_helo, client_tls, client_login, client_trusted,
-                    content, ret, envid, body, utf8
-             FROM messages JOIN contents ON message = number WHERE number = ?",
-        )?
-        .query_row([number], |row| {
-            let content: Vec<u8> = row.get(9)?;
-            let sender = row.get::<_, Option<String>>(2)?.map(|_| address(row, 2)).transpose()?;
-            Ok(Leased {
-                number,
-                id: row.get::<_, String>(0)?.into(),
-                client: Arc::new(client(row)?),
-                sender: sender.map_or(ReversePath::Null, ReversePath::Address),
-                parameters: parameters(row)?,
-                recipients,
-                message: Message::parse(Bytes::from(content)),
-                received: time(row.get(1)?),
-            })
-        })
-}
-
-fn leased_recipient(row: &Row<'_>) -> Result<LeasedRecipient> {
-    let notify: Option<String> = row.get(4)?;
-    let recipient = Recipient {
-        address: address(row, 1)?,
-        original: address(row, 2)?,
-        notify: notify.and_then(|words| Notify::parse(&words)),
-        orcpt: row.get(5)?,
-    };
-    Ok(LeasedRecipient { position: row.get(0)?, recipient, attempts: row.get(3)? })
-}
-
-fn parameters(row: &Row<'_>) -> Result<MailParameters> {
-    let (ret, body): (Option<String>, String) = (row.get(10)?, row.get(12)?);
-    Ok(MailParameters {
-        ret: ret.and_then(|word| Ret::parse(&word)),
-        envid: row.get(11)?,
-        body: BodyType::parse(&body).unwrap_or_default(),
-        utf8: row.get(13)?,
-    })
-}
-
-fn client(row: &Row<'_>) -> Result<Client> {
-    let peer: String = row.get(3)?;
-    Ok(Client {
-        peer: peer.parse().map_err(|error| unreadable(3, error))?,
-        name: row.get(4)?,
-        helo: row.get(5)?,
-        tls: row.get(6)?,
-        login: row.get(7)?,
-        trusted: row.get(8)?,
-    })
-}
-
-fn address(row: &Row<'_>, column: usize) -> Result<Address> {
-    let text: String = row.get(column)?;
-    Address::parse(&text).map_err(|error| unreadable(column, error))
-}
-
-fn unreadable(column: usize, error: impl std::error::Error + Send + Sync + 'static) -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-}
-
-/// Write down what became of a lease's recipients; a message that has none left goes.
-pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result<()> {
+/// Write down what became of a lease's recipients; a message that has none left goes. The id of one that had a file.
+pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Option<String>> {
     let number = settlement.number;
     for (position, disposition) in &settlement.recipients {
         match disposition {
-            Disposition::Done => connection
-                .prepare_cached("DELETE FROM recipients WHERE message = ? AND position = ?")?
-                .execute(params![number, position])?,
+            Disposition::Done => {
+                delete(connection, number, *position)?;
+                continue;
+            }
             Disposition::Deferred { until, reply } => connection
                 .prepare_cached(
-                    "UPDATE recipients SET state = 0, attempts = attempts + 1, due = ?, note = ?
+                    "UPDATE recipients SET attempts = attempts + 1, due = ?, state = CASE wish WHEN 1 THEN 2 ELSE 0 END,
+                         note = CASE wish WHEN 1 THEN 'held by the operator: ' ELSE '' END || ?, wish = nullif(wish, 1)
                      WHERE message = ? AND position = ?",
                 )?
                 .execute(params![milliseconds(*until), reply, number, position])?,
             Disposition::Held { reason } => connection
-                .prepare_cached("UPDATE recipients SET state = 2, note = ? WHERE message = ? AND position = ?")?
+                .prepare_cached(
+                    "UPDATE recipients SET state = 2, note = ?, wish = nullif(wish, 1) WHERE message = ? AND position = ?",
+                )?
                 .execute(params![reason, number, position])?,
         };
+        connection
+            .prepare_cached("DELETE FROM recipients WHERE message = ? AND position = ? AND wish = 2")?
+            .execute(params![number, position])?;
     }
+    remove_if_done(connection, number)
+}
+
+/// Leases are a process's own: whoever held one before is gone. What an operator wished meanwhile counts now.
+pub(super) fn recover(connection: &Connection) -> Result<()> {
+    let leased: Vec<(i64, u32, Option<u8>)> = connection
+        .prepare("SELECT message, position, wish FROM recipients WHERE state = 1")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_>>()?;
+    for (number, position, wish) in leased {
+        let state = match wish {
+            Some(2) => {
+                delete(connection, number, position)?;
+                remove_if_done(connection, number)?;
+                continue;
+            }
+            Some(_) => HELD,
+            None => WAITS,
+        };
+        connection
+            .prepare_cached("UPDATE recipients SET state = ?, wish = NULL WHERE message = ? AND position = ?")?
+            .execute(params![state, number, position])?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete(connection: &Connection, number: i64, position: u32) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM recipients WHERE message = ? AND position = ?")?
+        .execute(params![number, position])
+        .map(drop)
+}
+
+/// Remove a message without recipients. The id, if it had a file.
+pub(super) fn remove_if_done(connection: &Connection, number: i64) -> Result<Option<String>> {
     let left: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM recipients WHERE message = ?)")?
         .query_row([number], |row| row.get(0))?;
-    if !left {
-        connection.prepare_cached("DELETE FROM contents WHERE message = ?")?.execute([number])?;
-        connection.prepare_cached("DELETE FROM messages WHERE number = ?")?.execute([number])?;
+    if left {
+        return Ok(None);
     }
-    Ok(())
+    let rows = connection.prepare_cached("DELETE FROM contents WHERE message = ?")?.execute([number])?;
+    let id = connection
+        .prepare_cached("DELETE FROM messages WHERE number = ? RETURNING id")?
+        .query_row([number], |row| row.get(0))
+        .optional()?;
+    Ok(id.filter(|_| rows == 0))
 }
 
 /// Recipients by state.
@@ -232,13 +209,4 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts> {
         }
     }
     Ok(counts)
-}
-
-fn milliseconds(time: SystemTime) -> i64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn time(milliseconds: i64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(milliseconds.unsigned_abs())
 }

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::*;
+use super::{large::LARGE, writer::Safe, *};
 use crate::mail::{Address, BodyType, Notify, Ret};
 
 fn address(text: &str) -> Address {
@@ -52,9 +52,8 @@ fn open(folder: &Path) -> SqliteSpool {
 /// As after a crash: a copy of the folder while the first spool is still open.
 fn crashed(folder: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a folder");
-    for file in fs::read_dir(folder).expect("a folder") {
-        let file = file.expect("a file");
-        fs::copy(file.path(), copy.path().join(file.file_name())).expect("a copy");
+    for file in ["spool.db", "spool.db-wal"] {
+        fs::copy(folder.join(file), copy.path().join(file)).expect("a copy");
     }
     copy
 }
@@ -141,7 +140,7 @@ async fn held_mail_is_not_due() {
 async fn many_messages_share_a_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = Arc::new(open(folder.path()));
-    let before = spool.commits();
+    let before = spool.syncs();
     let senders: Vec<_> = (0..500)
         .map(|number| {
             let spool = Arc::clone(&spool);
@@ -151,8 +150,8 @@ async fn many_messages_share_a_commit() {
     for sender in senders {
         sender.await.expect("no panic").expect("kept");
     }
-    let commits = spool.commits() - before;
-    assert!(commits < 250, "500 messages took {commits} commits");
+    let syncs = spool.syncs() - before;
+    assert!(syncs < 250, "500 messages took {syncs} fsyncs");
     assert_eq!(spool.counts().await.expect("counts").leased, 500);
 }
 
@@ -162,7 +161,7 @@ async fn a_full_database_refuses_and_recovers() {
     let spool = open(folder.path());
     spool
         .writer
-        .run(|connection| connection.pragma_update(None, "max_page_count", 20))
+        .run(Safe::Soon, |connection| connection.pragma_update(None, "max_page_count", 20))
         .await
         .expect("a small database");
     let large = || {
@@ -172,7 +171,11 @@ async fn a_full_database_refuses_and_recovers() {
     let error = spool.enqueue(large()).await.expect_err("there is no room");
     assert!(error.to_string().contains("full"), "{error}");
     spool.enqueue(message("Q2", &["a@b.example"])).await.expect("a small one fits");
-    spool.writer.run(|connection| connection.pragma_update(None, "max_page_count", 10_000)).await.expect("room");
+    spool
+        .writer
+        .run(Safe::Soon, |connection| connection.pragma_update(None, "max_page_count", 10_000))
+        .await
+        .expect("room");
     spool.enqueue(large()).await.expect("kept");
     assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q2", "Q1"]);
 }
@@ -224,4 +227,94 @@ async fn what_the_client_asked_for_outlives_a_restart() {
     let leased = open(folder.path()).lease_due(now(), 10).await.expect("leased");
     assert_eq!(leased[0].parameters, sent.envelope.parameters);
     assert_eq!(leased[0].recipients[0].recipient, sent.envelope.recipients[0]);
+}
+
+#[tokio::test]
+async fn recipients_that_are_due_later_are_not_lent_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool.enqueue(message("Q1", &["a@b.example", "c@d.example"])).await.expect("kept");
+    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let after = |seconds| now() + Duration::from_secs(seconds);
+    let deferred = |seconds| Disposition::Deferred { until: after(seconds), reply: "451 later".to_owned() };
+    let recipients = vec![(0, deferred(10)), (1, deferred(20))];
+    spool.settle(Settlement { number, recipients, report: None }).await.expect("settled");
+    let positions = |leased: Vec<Leased>| -> Vec<Vec<u32>> {
+        leased.iter().map(|one| one.recipients.iter().map(|recipient| recipient.position).collect()).collect()
+    };
+    assert_eq!(positions(spool.lease_due(after(15), 10).await.expect("leased")), [[0]]);
+    // The first is still on its way.
+    assert_eq!(positions(spool.lease_due(after(25), 10).await.expect("leased")), [[1]]);
+}
+
+/// A message that gets a file of its own.
+fn large(id: &str) -> NewMessage {
+    let text = [b"Subject: large\r\n\r\n".as_slice(), &b"0123456789\r\n".repeat(30_000)].concat();
+    NewMessage { message: Message::parse(Bytes::from(text)), ..message(id, &["a@b.example"]) }
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder.join("large")).expect("a folder");
+    let mut names: Vec<_> =
+        names.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_large_message_is_a_file_as_long_as_it_has_recipients() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let held = NewMessage { hold: Some("look".to_owned()), ..large("Q2") };
+    spool.enqueue(large("Q1")).await.expect("kept");
+    spool.enqueue(held).await.expect("kept");
+    spool.enqueue(large("Q1")).await.expect_err("this id is taken");
+    assert_eq!(files(folder.path()), ["Q1", "Q2"]);
+    assert!(fs::metadata(folder.path().join("spool.db-wal")).expect("a log").len() < LARGE);
+    drop(spool);
+    fs::write(folder.path().join("large/Q3"), "cut off by a crash").expect("written");
+    let spool = open(folder.path());
+    assert_eq!(files(folder.path()), ["Q1", "Q2"]);
+    let leased = spool.lease_due(now(), 10).await.expect("leased").remove(0);
+    assert_eq!(leased.message, large("Q1").message);
+    spool
+        .settle(Settlement { number: leased.number, recipients: vec![(0, Disposition::Done)], report: None })
+        .await
+        .expect("settled");
+    assert_eq!(files(folder.path()), ["Q2"]);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_holds_up_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    spool.enqueue(large("Q1")).await.expect("kept");
+    spool.enqueue(message("Q2", &["a@b.example"])).await.expect("kept");
+    drop(spool);
+    let spool = open(folder.path());
+    fs::rename(folder.path().join("large/Q1"), folder.path().join("elsewhere")).expect("moved");
+    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q2"]);
+    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    assert_eq!(spool.counts().await.expect("counts"), Counts { waiting: 1, leased: 1, held: 0 });
+    fs::rename(folder.path().join("elsewhere"), folder.path().join("large/Q1")).expect("moved back");
+    let later = now() + Duration::from_secs(300);
+    assert_eq!(ids(&spool.lease_due(later, 10).await.expect("leased")), ["Q1"]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_cut_off_strands_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = Arc::new(open(folder.path()));
+    for number in 0..50 {
+        let sender = Arc::clone(&spool);
+        let sending =
+            tokio::spawn(async move { sender.enqueue(message(&format!("Q{number}"), &["a@b.example"])).await });
+        tokio::task::yield_now().await;
+        sending.abort();
+        drop(sending.await);
+    }
+    // Whatever was kept is handed out, from memory: nothing stays leased to nobody.
+    let handed_out = spool.writer.run(Safe::Soon, |_| Ok(())).await.map(|()| spool.lease_due(now(), 100));
+    let handed_out = handed_out.expect("written").await.expect("leased").len();
+    assert_eq!(spool.counts().await.expect("counts"), Counts { leased: handed_out as u64, ..Counts::default() });
 }
