@@ -5,13 +5,14 @@ mod relay_domains;
 mod stages;
 mod tables;
 
-use std::sync::Arc;
+use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
 use self::relay_domains::OurDomains;
 use crate::{
     config::{Config, Diagnostic, Source},
+    control::{Answer, Control, ControlError, Handler, Request},
     delivery::{self, Delivery, NextHop, RetrySchedule, Route, Timeouts},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
@@ -39,6 +40,9 @@ pub enum AppError {
     /// The spool can't be opened.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// The socket for requests from the command line can't be opened.
+    #[error(transparent)]
+    Control(#[from] ControlError),
 }
 
 impl App {
@@ -64,7 +68,8 @@ impl App {
         let server =
             Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings(), spool, stages, shutdown);
+        let delivery = Delivery::start(self.delivery_settings(), spool.clone(), stages, shutdown);
+        let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool }))?;
         server.finished().await;
         delivery.finished().await;
         Ok(())
@@ -102,5 +107,26 @@ impl App {
             concurrency: queue.concurrency,
             timeouts: Timeouts::default(),
         }
+    }
+}
+
+/// Does what the command line asks of a running relay.
+struct Operator {
+    spool: Arc<SqliteSpool>,
+}
+
+impl Handler for Operator {
+    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+        Box::pin(async move {
+            match request {
+                Request::Queue { change, selection } => match self.spool.change(change, selection.clone()).await {
+                    Ok(changed) => {
+                        tracing::info!(?change, ?selection, ?changed, "the queue is changed");
+                        Answer::Changed(changed)
+                    }
+                    Err(error) => Answer::Failed(error.to_string()),
+                },
+            }
+        })
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod message_file;
 mod output;
+mod queue;
 mod serve;
 mod table;
 mod trace;
@@ -32,6 +33,8 @@ enum Command {
     Explain(trace::explain::Args),
     /// Measure what each filter costs, on your own messages.
     Bench(bench::Args),
+    /// Look at the queue and change it.
+    Queue(queue::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Trace(args) => trace::run(&args),
         Command::Explain(args) => trace::explain::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Queue(args) => queue::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

@@ -26,6 +26,7 @@ pub use tables::TableEntry;
 
 pub(crate) use reader::suggestion;
 use reader::{Mistakes, Section, Value};
+pub(crate) use units::parse_duration;
 
 /// A configuration that can work, as far as the file itself can show.
 #[derive(Debug)]

@@ -15,8 +15,16 @@ use super::{
 /// A duration with its unit: `200ms`, `5s`, `10m`, `2h`, `5d`.
 pub(super) fn duration(value: Value<'_>) -> Converted<Duration> {
     let text = value.text()?;
+    parse_duration(&text).map_err(|error| {
+        let wrong = Diagnostic::error(value.span(), error);
+        vec![wrong.with_help("a whole number above 0 with ms, s, m, h or d, such as \"200ms\" or \"5d\"")]
+    })
+}
+
+/// The same from a command line.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits).unwrap_or((&text, ""));
+    let (number, unit) = text.split_at_checked(digits).unwrap_or((text, ""));
     let milliseconds = match unit {
         "ms" => Some(1),
         "s" => Some(1000),
@@ -27,10 +35,7 @@ pub(super) fn duration(value: Value<'_>) -> Converted<Duration> {
     };
     let total =
         milliseconds.and_then(|one: u64| number.parse::<u64>().ok()?.checked_mul(one)).filter(|total| *total > 0);
-    total.map(Duration::from_millis).ok_or_else(|| {
-        let wrong = Diagnostic::error(value.span(), format!("`{text}` is no duration"));
-        vec![wrong.with_help("a whole number above 0 with ms, s, m, h or d, such as \"200ms\" or \"5d\"")]
-    })
+    total.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is no duration"))
 }
 
 /// A size in octets: a whole number, or a string with its unit: `64KiB`, `16MiB`, `1GiB`, `10MB`.

@@ -13,7 +13,7 @@ mod received;
 mod tests;
 
 pub use address::{Address, AddressError, LONGEST_DOMAIN, LONGEST_LOCAL_PART, ReversePath};
-pub use date::rfc5322;
+pub use date::{rfc3339, rfc5322};
 pub use edit::{Change, Edit, EditError, Position, apply};
 pub use envelope::{Client, Envelope, Recipient};
 pub use field_rules::{FieldError, check_field};

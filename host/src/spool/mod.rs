@@ -1,5 +1,6 @@
 //! Where a message lies between 250 and the last word about each of its recipients.
 
+mod change;
 mod id;
 mod large;
 mod lease;
@@ -7,10 +8,12 @@ mod memory;
 mod reader;
 mod rows;
 mod schema;
+mod select;
 mod sqlite;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod view;
 mod writer;
 
 use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::SystemTime};
@@ -19,8 +22,11 @@ use tokio::sync::Notify;
 
 use crate::mail::{Client, Envelope, MailParameters, Message, Recipient, ReversePath};
 
+pub use change::{Change, Changed};
 pub use id::IdSource;
+pub use select::{Selection, State};
 pub use sqlite::SqliteSpool;
+pub use view::{Details, QueueView, Queued, QueuedRecipient, Share, Stats};
 
 /// A message that was accepted and has to be kept before the client hears 250.
 #[derive(Clone, Debug)]
@@ -150,6 +156,25 @@ pub enum SpoolError {
     Locked {
         /// The lock file.
         path: PathBuf,
+    },
+    /// There is nothing to look at: no relay has run on this state directory.
+    #[error("{path}: there is no queue", path = path.display())]
+    NoQueue {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database is of another version than the command that wants to look at it.
+    #[error(
+        "{path}: it was made by another version (layout {found}, this one knows {known}); `mailweir serve` brings an older one up to date",
+        path = path.display()
+    )]
+    OtherVersion {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
     },
     /// The database is of a later version than this relay.
     #[error("{path}: it was made by a newer version (layout {found}, this one knows {known})", path = path.display())]

@@ -18,6 +18,9 @@ pub(super) const LEASED: u8 = 1;
 /// It waits for an operator.
 pub(super) const HELD: u8 = 2;
 
+/// What is read of a message, in this order.
+const COLUMNS: &str = "id, received, sender, client_peer, client_name, client_helo, client_tls, client_login, client_trusted, ret, envid, body, utf8";
+
 /// Read a whole message for its delivery.
 pub(super) fn leased(connection: &Connection, large: &Large, loan: &Loan) -> Result<Leased> {
     let Loan { number, positions } = loan;
@@ -28,13 +31,9 @@ pub(super) fn leased(connection: &Connection, large: &Large, loan: &Loan) -> Res
         .iter()
         .map(|position| recipient.query_row(params![number, position], leased_recipient))
         .collect::<Result<_>>()?;
-    connection
-        .prepare_cached(
-            "SELECT id, received, sender, client_peer, client_name, client_helo, client_tls, client_login, client_trusted,
-                    ret, envid, body, utf8
-             FROM messages WHERE number = ?",
-        )?
-        .query_row([*number], |row| {
+    connection.prepare_cached(&format!("SELECT {COLUMNS} FROM messages WHERE number = ?"))?.query_row(
+        [*number],
+        |row| {
             let id: String = row.get(0)?;
             let sender = row.get::<_, Option<String>>(2)?.map(|_| address(row, 2)).transpose()?;
             Ok(Leased {
@@ -47,11 +46,20 @@ pub(super) fn leased(connection: &Connection, large: &Large, loan: &Loan) -> Res
                 received: time(row.get(1)?),
                 id: id.into(),
             })
-        })
+        },
+    )
+}
+
+/// What only one message at a time is asked for.
+pub(super) fn details(connection: &Connection, large: &Large, id: &str) -> Result<(Client, MailParameters, Bytes)> {
+    let query = format!("SELECT {COLUMNS}, number FROM messages WHERE id = ?");
+    connection.query_row(&query, [id], |row| {
+        Ok((client(row)?, parameters(row)?, content(connection, large, row.get(13)?, id)?))
+    })
 }
 
 /// The octets of a message.
-pub(super) fn content(connection: &Connection, large: &Large, number: i64, id: &str) -> Result<Bytes> {
+fn content(connection: &Connection, large: &Large, number: i64, id: &str) -> Result<Bytes> {
     let row = connection
         .prepare_cached("SELECT content FROM contents WHERE message = ?")?
         .query_row([number], |row| row.get::<_, Vec<u8>>(0))
@@ -80,7 +88,7 @@ fn parameters(row: &Row<'_>) -> Result<MailParameters> {
     })
 }
 
-pub(super) fn client(row: &Row<'_>) -> Result<Client> {
+fn client(row: &Row<'_>) -> Result<Client> {
     let peer: String = row.get(3)?;
     Ok(Client {
         peer: peer.parse().map_err(|error| unreadable(3, error))?,

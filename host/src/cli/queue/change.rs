@@ -1,0 +1,79 @@
+//! `mailweir queue hold`, `release`, `requeue`, `delete` and `flush`.
+
+use std::{path::Path, process::ExitCode};
+
+use super::{Failure, Filters, QueueArg, counted};
+use crate::{
+    cli::output,
+    control::{self, Answer, Request},
+    spool::{Change, Changed, QueueView, Selection, SqliteSpool},
+};
+
+#[derive(clap::Args)]
+#[command(
+    long_about = None,
+    after_long_help = "The relay makes the change if it runs, otherwise this command does. A recipient that is being delivered is left \
+                       alone; the change counts if that fails.\nExit codes: 0 something changed, 1 nothing did, or the queue can't be \
+                       changed."
+)]
+pub(super) struct Args {
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    queue: QueueArg,
+    /// All there is.
+    #[arg(long)]
+    all: bool,
+    /// Write the result as JSON to standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args, change: Change) -> Result<ExitCode, Failure> {
+    let selection = args.filters.selection();
+    // To try everything harms nobody; the rest wants to be said.
+    if selection == Selection::default() && !args.all && change != Change::Flush {
+        return Err("which ones? Give queue ids or filters, or --all".into());
+    }
+    let state_dir = args.queue.state_dir()?;
+    // A queue that is not there must not be made by looking for it.
+    drop(QueueView::open(&state_dir)?);
+    let request = Request::Queue { change, selection };
+    let changed = match control::ask(&state_dir, &request)? {
+        Some(Answer::Changed(changed)) => changed,
+        Some(Answer::Failed(why)) => return Err(why.into()),
+        None => change_here(&state_dir, request)?,
+    };
+    tell(changed, change, args.json);
+    Ok(if changed.changed + changed.under_way > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// No relay runs: the queue is ours as long as it takes.
+fn change_here(state_dir: &Path, request: Request) -> Result<Changed, Failure> {
+    let Request::Queue { change, selection } = request;
+    let spool = SqliteSpool::open(state_dir)?;
+    let runtime = output::runtime().map_err(|_| "there is no runtime")?;
+    Ok(runtime.block_on(spool.change(change, selection))?)
+}
+
+fn tell(changed: Changed, change: Change, json: bool) {
+    if json {
+        println!("{}", serde_json::json!(changed));
+        return;
+    }
+    let done = match change {
+        Change::Hold => "held",
+        Change::Release => "released",
+        Change::Requeue => "requeued",
+        Change::Delete => "deleted",
+        Change::Flush => "tried now",
+    };
+    println!("{} {done}", counted(changed.changed, "recipient"));
+    if changed.under_way > 0 {
+        println!("{} being delivered: {done} if that fails", changed.under_way);
+    }
+    let rest = changed.selected - changed.changed - changed.under_way;
+    if rest > 0 {
+        println!("{rest} of those selected needed no change, or are being delivered");
+    }
+}

@@ -1,0 +1,140 @@
+//! What operators do to the queue. Runs in the process that owns the spool: the relay, or the command itself when none runs.
+//!
+//! A recipient that is being delivered can't be taken out of the attempt. What is wanted for it is noted beside it and counts when the
+//! attempt did not deliver: nothing is delivered twice for that, and no change is lost.
+
+use std::time::SystemTime;
+
+use rusqlite::{Connection, Result, params, params_from_iter};
+use serde::{Deserialize, Serialize};
+
+use super::{SpoolError, SqliteSpool, rows::milliseconds, select::Selection, statements::remove_if_done, writer::Safe};
+
+/// Recipients in one transaction, so that mail that comes in does not wait long.
+const BATCH: usize = 1000;
+
+/// What to do with recipients of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// Keep them back until they are released.
+    Hold,
+    /// Deliver those that are held.
+    Release,
+    /// Begin anew with those that wait or are held, as if they had just come: no attempts, no age.
+    Requeue,
+    /// Forget them, without a report to the sender.
+    Delete,
+    /// Try those that wait now.
+    Flush,
+}
+
+/// What came of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Recipients that the selection named.
+    pub selected: u64,
+    /// Those that changed.
+    pub changed: u64,
+    /// Those that are being delivered; the change counts if that fails.
+    pub under_way: u64,
+}
+
+impl SqliteSpool {
+    /// Change recipients of the queue. What can be tried after it is tried at once.
+    pub async fn change(&self, change: Change, selection: Selection) -> Result<Changed, SpoolError> {
+        if matches!(change, Change::Hold | Change::Delete) {
+            self.recall().await?;
+        }
+        let selected = self.reader.run(move |connection| select(connection, &selection)).await?;
+        let mut changed = Changed { selected: selected.len() as u64, ..Changed::default() };
+        for batch in selected.chunks(BATCH).map(<[_]>::to_vec) {
+            let now = SystemTime::now();
+            let work = move |connection: &Connection| apply(connection, change, &batch, now);
+            let (done, files) = self.writer.run(Safe::Now, work).await?;
+            changed.changed += done.changed;
+            changed.under_way += done.under_way;
+            self.remove_files(files).await;
+        }
+        self.shared.look_at_disk();
+        Ok(changed)
+    }
+
+    /// Put what waits in memory for its first attempt back among those that wait on disk, where it can be changed.
+    async fn recall(&self) -> Result<(), SpoolError> {
+        let taken = self.shared.fresh.take(usize::MAX);
+        let numbers: Vec<i64> = taken.iter().map(|leased| leased.number).collect();
+        let free = move |connection: &Connection| {
+            let mut free =
+                connection.prepare_cached("UPDATE recipients SET state = 0 WHERE message = ? AND state = 1")?;
+            numbers.iter().try_for_each(|number| free.execute([number]).map(drop))
+        };
+        let freed = self.writer.run(Safe::Soon, free).await;
+        if freed.is_err() {
+            self.shared.fresh.restore(taken);
+        }
+        freed
+    }
+}
+
+/// Number and position of each recipient of a selection.
+fn select(connection: &Connection, selection: &Selection) -> Result<Vec<(i64, u32)>> {
+    let (condition, values) = selection.condition();
+    let query = format!(
+        "SELECT message, position FROM messages CROSS JOIN recipients ON message = number WHERE {condition}
+         ORDER BY message, position"
+    );
+    let mut statement = connection.prepare(&query)?;
+    statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// What changed, and the ids of removed messages that had files.
+fn apply(
+    connection: &Connection,
+    change: Change,
+    recipients: &[(i64, u32)],
+    now: SystemTime,
+) -> Result<(Changed, Vec<String>)> {
+    let now = milliseconds(now);
+    let mut done = Changed::default();
+    for (number, position) in recipients {
+        let execute = |sql: &str| {
+            let mut statement = connection.prepare_cached(&format!("{sql} AND message = ?1 AND position = ?2"))?;
+            let given = statement.parameter_count();
+            statement.execute(params![number, position, now].get(..given).unwrap_or_default())
+        };
+        let changed = match change {
+            Change::Hold => execute(
+                "UPDATE recipients SET state = 2, note = concat_ws(': ', 'held by the operator', note) WHERE state = 0",
+            )?,
+            Change::Release => {
+                // One that was to be held after the attempt that is under way is not, now.
+                execute("UPDATE recipients SET wish = NULL WHERE wish = 1")?
+                    + execute("UPDATE recipients SET state = 0, note = NULL, due = ?3 WHERE state = 2")?
+            }
+            Change::Requeue => {
+                execute("UPDATE recipients SET state = 0, note = NULL, attempts = 0, due = ?3 WHERE state != 1")?
+            }
+            Change::Delete => execute("DELETE FROM recipients WHERE state != 1")?,
+            Change::Flush => execute("UPDATE recipients SET due = ?3 WHERE state = 0 AND due > ?3")?,
+        };
+        done.changed += changed as u64;
+        match change {
+            Change::Requeue if changed > 0 => {
+                let mut young = connection.prepare_cached("UPDATE messages SET received = ? WHERE number = ?")?;
+                young.execute(params![now, number])?;
+            }
+            Change::Hold => done.under_way += execute("UPDATE recipients SET wish = 1 WHERE state = 1")? as u64,
+            Change::Delete => done.under_way += execute("UPDATE recipients SET wish = 2 WHERE state = 1")? as u64,
+            _ => {}
+        }
+    }
+    let mut files = Vec::new();
+    if change == Change::Delete {
+        for batch in recipients.chunk_by(|(one, _), (other, _)| one == other) {
+            let removed = batch.first().map(|(number, _)| remove_if_done(connection, *number)).transpose()?;
+            files.extend(removed.flatten());
+        }
+    }
+    Ok((done, files))
+}
