@@ -12,6 +12,7 @@ mod crash;
 mod dialogues;
 mod full_disk;
 mod pass_through;
+mod queue;
 mod rewriting;
 mod spinning;
 mod tables;

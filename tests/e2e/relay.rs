@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
@@ -56,6 +56,17 @@ impl Relay {
     /// Everything the relay has logged so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().expect("the log reader is alive").join("\n")
+    }
+
+    /// The end of a command that is given this relay's configuration.
+    pub(crate) fn command(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailweir"));
+        command.args(args).current_dir(self.folder.path()).output().expect("mailweir runs")
+    }
+
+    /// The folder of the configuration.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// SIGKILL, at once and without a word.

@@ -28,7 +28,12 @@ pub(crate) struct Sink {
 impl Sink {
     /// Listen on a free port.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        Self::start_at(([127, 0, 0, 1], 0).into())
+    }
+
+    /// Listen on this port.
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let delivered = Arc::new(Mutex::new(Vec::new()));
         let sink = Self { address, delivered };

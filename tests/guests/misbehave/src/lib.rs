@@ -28,6 +28,8 @@ pub struct Config {
 enum Act {
     /// Well-behaved: answers `next`.
     Nothing,
+    /// Keeps the message back, as a filter may.
+    Hold,
     /// Keeps 24 MiB from `configure` on, and says so in a field.
     KeepMuch,
     Panic,
@@ -97,6 +99,7 @@ impl MessageFilter for Misbehave {
     fn filter(&self, message: &Message) -> Result<Outcome, Failure> {
         let mut outcome = Outcome::next();
         match self.config.act {
+            Act::Hold => outcome.verdict = Verdict::Hold("as told".to_owned()),
             Act::Panic => panic!("panics as told"),
             Act::Spin => spin(),
             Act::EatMemory => eat_memory(),

@@ -1,5 +1,7 @@
 //! The spool on a real disk: what is in it, what comes out, what a crash and a full disk do to it.
 
+mod queue;
+
 use std::{
     fs,
     path::Path,
