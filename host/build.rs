@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Filters that `plugin = "NAME"` means.
-const STOCK: [&str; 3] = ["canonical", "generic", "masquerade"];
+const STOCK: [&str; 4] = ["access", "canonical", "generic", "masquerade"];
 /// Filters for people to copy and for tests to run.
 const EXAMPLES: [&str; 4] = ["greet-check", "hide-internal", "misbehave", "tag-external"];
 

@@ -14,13 +14,18 @@ pub(crate) struct Client {
 impl Client {
     /// Connect, read the greeting, say EHLO.
     pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let (_, mut client) = Self::greeted(address)?;
+        client.command("EHLO client.example.org")?;
+        Ok(client)
+    }
+
+    /// Connect and read the greeting.
+    pub(crate) fn greeted(address: SocketAddr) -> io::Result<(String, Self)> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut client = Self { lines: BufReader::new(stream) };
-        client.reply()?;
-        client.command("EHLO client.example.org")?;
-        Ok(client)
+        Ok((client.reply()?, client))
     }
 
     /// Send one line and read the reply to it.

@@ -4,6 +4,7 @@ mod client;
 mod relay;
 mod sink;
 
+mod access;
 mod all_three_lists;
 mod bench_command;
 mod clients;

@@ -90,7 +90,17 @@ async fn load(
     let path = Path::new(env!("MAILWEIR_GUESTS")).join(format!("{plugin}.wasm"));
     let wasm = fs::read(path).expect("a built filter");
     sandbox
-        .load(Plugin { stage: plugin, wasm: &wasm, config, tables, directory: None, limits, role: Role::Message })
+        .load(Plugin {
+            stage: plugin,
+            wasm: &wasm,
+            config,
+            tables,
+            directory: None,
+            resolver: None,
+            may_permit_relay: false,
+            limits,
+            role: Role::Message,
+        })
         .await
         .expect("it loads")
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::tables::Tables;
+use super::{access, tables::Tables};
 use crate::{
     config::{Config, Diagnostic, Plugin, Severity, StageEntry, TableEntry},
     tables::{Kind, Table},
@@ -18,14 +18,18 @@ pub(super) fn look(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic
         let entries: Vec<_> = config.tables.iter().filter(|entry| stage.tables.contains(&entry.name)).collect();
         match &stage.plugin {
             Plugin::Stock(name) if name == "canonical" => circles(stage, &entries, tables, errors),
-            Plugin::Stock(name) if name == "access" => bare_digits(stage, &entries, tables, warnings),
+            _ if access::is(stage) => access::look(stage, &entries, tables, errors, warnings),
             Plugin::Stock(_) | Plugin::File(_) => {}
         }
     }
 }
 
 /// Rows of the tables of a stage that lie in memory, with the entry that each belongs to.
-fn each_row(entries: &[&TableEntry], tables: &Tables, mut visit: impl FnMut(&TableEntry, &str, &str, Option<usize>)) {
+pub(super) fn each_row(
+    entries: &[&TableEntry],
+    tables: &Tables,
+    mut visit: impl FnMut(&TableEntry, &str, &str, Option<usize>),
+) {
     for entry in entries {
         let in_memory =
             matches!(entry.kind, Kind::Text(_) | Kind::Inline(_) | Kind::Regexp(_) | Kind::Pcre(_) | Kind::Cidr(_));
@@ -37,7 +41,7 @@ fn each_row(entries: &[&TableEntry], tables: &Tables, mut visit: impl FnMut(&Tab
 }
 
 /// The row's place in its file, or the table's in the configuration.
-fn at(entry: &TableEntry, line: Option<usize>, severity: Severity, message: String) -> Diagnostic {
+pub(super) fn at(entry: &TableEntry, line: Option<usize>, severity: Severity, message: String) -> Diagnostic {
     let elsewhere = match (&entry.kind, line) {
         (Kind::Text(path) | Kind::Regexp(path) | Kind::Pcre(path) | Kind::Cidr(path), Some(line)) => {
             Some((path.clone(), line))
@@ -73,18 +77,6 @@ fn circles(stage: &StageEntry, entries: &[&TableEntry], tables: &Tables, errors:
                 told.extend(way.iter().map(|key| key.to_lowercase()));
                 return;
             }
-        }
-    });
-}
-
-/// A value of digits alone permits, whatever its number looks like (trap 1).
-fn bare_digits(stage: &StageEntry, entries: &[&TableEntry], tables: &Tables, warnings: &mut Vec<Diagnostic>) {
-    each_row(entries, tables, |entry, key, value, line| {
-        if value.bytes().all(|octet| octet.is_ascii_digit()) {
-            let message =
-                format!("stage `{}`: `{key} {value}` permits: a number without a text is the same as OK", stage.name);
-            let help = "write `OK`, or a code with a text such as `550 5.7.1 Go away`";
-            warnings.push(at(entry, line, Severity::Warning, message).with_help(help));
         }
     });
 }

@@ -1,5 +1,6 @@
 //! The only wiring: from a configuration to tables, filters, a pipeline, and the parts that run.
 
+mod access;
 mod advice;
 mod relay_domains;
 mod stages;

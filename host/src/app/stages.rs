@@ -8,11 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use super::tables::Tables;
+use super::{access, tables::Tables};
 use crate::{
     config::{Config, Diagnostic, Plugin, StageEntry, StageList},
+    dns::{DnsError, Resolver},
     files::Directory,
-    pipeline::{Filter, Pipeline, SessionStage, Stage},
+    pipeline::{Filter, Phase, Pipeline, SessionStage, Stage},
     sandbox::{self, LoadError, Role, Sandbox, SandboxError, SandboxSettings},
 };
 
@@ -38,23 +39,40 @@ fn sandbox(config: &Config) -> Result<Sandbox, SandboxError> {
 
 async fn load_into(sandbox: &Sandbox, config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>) -> Pipeline {
     let (mut session, mut message, mut delivery) = (Vec::new(), Vec::new(), Vec::new());
+    let resolver = resolver(config, errors);
     let mut directories = Directories::default();
     for entry in &config.stages {
-        let filter: Arc<dyn Filter> = match load_filter(entry, sandbox, tables, &mut directories).await {
-            Ok(filter) => filter,
-            Err(diagnostics) => {
-                errors.extend(diagnostics);
-                continue;
-            }
-        };
+        let filter: Arc<dyn Filter> =
+            match load_filter(entry, sandbox, tables, resolver.as_ref(), &mut directories).await {
+                Ok(filter) => filter,
+                Err(diagnostics) => {
+                    errors.extend(diagnostics);
+                    continue;
+                }
+            };
         let (name, on_error) = (entry.name.as_str().into(), entry.on_error);
         match entry.list {
-            StageList::Session => session.push(SessionStage { name, filter, on_error, phases: entry.phases.clone() }),
+            StageList::Session => {
+                let may_permit_relay = access::is(entry);
+                let default = || access::phases(entry, config.delay_reject).unwrap_or_else(|| Phase::ALL.to_vec());
+                let phases = entry.phases.clone().unwrap_or_else(default);
+                session.push(SessionStage { name, filter, on_error, phases, may_permit_relay });
+            }
             StageList::Message => message.push(Stage { name, filter, condition: entry.condition.clone(), on_error }),
             StageList::Delivery => delivery.push(Stage { name, filter, condition: entry.condition.clone(), on_error }),
         }
     }
     Pipeline { session: session.into(), message: message.into(), delivery: delivery.into() }
+}
+
+/// Who answers the stages that may ask the DNS, if there are any.
+fn resolver(config: &Config, errors: &mut Vec<Diagnostic>) -> Option<Resolver> {
+    let span = config.stages.iter().find_map(|stage| stage.dns.clone())?;
+    let unusable = |error: DnsError| {
+        let help = "[dns] servers = [\"127.0.0.1:53\"] names them here";
+        errors.push(Diagnostic::error(span, error.to_string()).with_help(help));
+    };
+    Resolver::new(&config.dns).map_err(unusable).ok()
 }
 
 /// Directories that stages are granted; those of one path share what they know of names.
@@ -80,6 +98,7 @@ async fn load_filter(
     entry: &StageEntry,
     sandbox: &Sandbox,
     tables: &Tables,
+    resolver: Option<&Resolver>,
     directories: &mut Directories,
 ) -> Result<Arc<dyn Filter>, Vec<Diagnostic>> {
     let at_plugin = |message: String| Diagnostic::error(entry.plugin_span.clone(), message);
@@ -105,6 +124,8 @@ async fn load_filter(
         config: &entry.config,
         tables: granted.collect(),
         directory,
+        resolver: resolver.filter(|_| entry.dns.is_some()).cloned(),
+        may_permit_relay: access::is(entry),
         limits: entry.limits.clone(),
         role: if entry.list == StageList::Session { Role::Session } else { Role::Message },
     };

@@ -73,8 +73,10 @@ pub struct StageEntry {
     pub limits: FilterLimits,
     /// `when`.
     pub condition: Option<Condition>,
+    /// `dns`: where that stands, if the stage may ask the DNS.
+    pub dns: Option<Range<usize>>,
     /// `phases`; for `[[session]]` only.
-    pub phases: SessionPhases,
+    pub phases: Option<SessionPhases>,
 }
 
 /// Where a part of `config` stands.
@@ -136,6 +138,8 @@ fn stage(
         StageList::Message => section.read("files", |value| Ok((source.resolve(&value.text()?), value.span()))),
         _ => None,
     };
+    let dns = section.read("dns", |value| Ok((value.boolean()?, value.span())));
+    let dns = dns.and_then(|(granted, span)| granted.then_some(span));
     let on_error = section.read("on-error", |value| value.choice(&ON_ERROR)).unwrap_or_default();
     let limits = limits(section);
     let condition = match list {
@@ -165,7 +169,8 @@ fn stage(
         on_error,
         limits,
         condition,
-        phases: phases.unwrap_or_else(|| Phase::ALL.to_vec()),
+        dns,
+        phases,
     })
 }
 

@@ -3,7 +3,7 @@
 //! Answers are kept as long as their TTL allows. "There is none" and "nobody knows now" are never the same answer.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,

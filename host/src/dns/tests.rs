@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 
 #[path = "../../../tests/support/dns_server.rs"]
-mod dns_server;
+pub(crate) mod dns_server;
 use dns_server::DnsServer;
 
 fn resolver(server: &DnsServer) -> Resolver {

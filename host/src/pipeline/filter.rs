@@ -127,7 +127,7 @@ pub struct Facts {
     pub sender: Option<ReversePath>,
     /// At RCPT.
     pub recipient: Option<Address>,
-    /// Whether we relay for that recipient's domain.
+    /// Whether that recipient is one that we relay for.
     pub recipient_is_ours: bool,
     /// Accepted so far.
     pub recipients: Vec<Address>,
@@ -153,6 +153,8 @@ pub enum Effect {
         /// Raw value.
         value: Vec<u8>,
     },
+    /// This client may send to this recipient, wherever that is.
+    PermitRelay,
     /// Remember this.
     Note(Note),
 }

@@ -36,6 +36,8 @@ pub struct SessionStage {
     pub on_error: OnError,
     /// When it is asked.
     pub phases: Vec<Phase>,
+    /// Whether it may permit relaying, and so decides about it at RCPT.
+    pub may_permit_relay: bool,
 }
 
 /// A stage says no.
@@ -104,6 +106,8 @@ pub struct SessionStages {
     hello: Scope,
     /// Lasts until the next MAIL, EHLO or HELO.
     transaction: Scope,
+    /// About the last decision.
+    relaying: Option<bool>,
     /// Kept only for facts with `explain`.
     reports: Vec<DecisionReport>,
 }
@@ -119,6 +123,7 @@ impl SessionStages {
             connection: Scope::default(),
             hello: Scope::default(),
             transaction: Scope::default(),
+            relaying: None,
             reports: vec![],
         }
     }
@@ -132,7 +137,8 @@ impl SessionStages {
     /// at an earlier helo and about a transaction, mail what was decided about an earlier transaction.
     ///
     /// After a refusal or a discard that still holds nobody is asked any more. A hold doesn't end anything: the stages after it
-    /// may still refuse.
+    /// may still refuse. A refusal that waits is told at RCPT only: with it no recipient is there at DATA, but for the bare
+    /// postmaster, whom nobody refuses.
     pub async fn decide(&mut self, phase: Phase, facts: impl FnOnce() -> Facts) -> Result<(), Refusal> {
         if phase == Phase::Helo {
             self.hello = Scope::default();
@@ -141,11 +147,15 @@ impl SessionStages {
             self.transaction = Scope::default();
         }
         if let Some(refusal) = self.refusal() {
-            return if phase < Phase::Rcpt { Ok(()) } else { Err(refusal.clone()) };
+            return if phase == Phase::Rcpt { Err(refusal.clone()) } else { Ok(()) };
         }
-        if self.scopes().iter().any(|scope| scope.gathered.discard.is_some())
-            || !self.stages.iter().any(|stage| stage.phases.contains(&phase))
-        {
+        if self.scopes().iter().any(|scope| scope.gathered.discard.is_some()) {
+            // What is thrown away is relayed nowhere.
+            self.relaying = Some(true);
+            return Ok(());
+        }
+        self.relaying = None;
+        if !self.stages.iter().any(|stage| stage.phases.contains(&phase)) {
             return Ok(());
         }
         let decided = self.ask(phase, facts()).await;
@@ -166,6 +176,16 @@ impl SessionStages {
     /// The refusal that waits for RCPT.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.scopes().into_iter().find_map(|scope| scope.refusal.as_ref())
+    }
+
+    /// Whether a stage decides about relaying, in place of the relay's own rule.
+    pub fn decide_relaying(&self) -> bool {
+        self.stages.iter().any(|stage| stage.may_permit_relay && stage.phases.contains(&Phase::Rcpt))
+    }
+
+    /// What those stages said at the last decision: none if none of them answered.
+    pub fn relaying(&self) -> Option<bool> {
+        self.relaying
     }
 
     fn scopes(&self) -> [&Scope; 3] {
@@ -195,6 +215,13 @@ impl SessionStages {
             if facts.explain {
                 let (result, elapsed) = (result.clone(), begin.elapsed());
                 self.reports.push(DecisionReport { index, phase, result, elapsed });
+            }
+            if let Ok(decision) = &result
+                && stage.may_permit_relay
+            {
+                let permits =
+                    decision.effects.contains(&Effect::PermitRelay) || matches!(decision.verdict, Verdict::Discard(_));
+                self.relaying = Some(permits || self.relaying == Some(true));
             }
             let verdict = match result.map(|decision| decision.verdict) {
                 Ok(verdict) => verdict,
@@ -237,6 +264,7 @@ fn admit(decision: &Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) ->
                 new.edits.push(Edit { change: Change::AddRecipient(address), reason: None });
             }
             Effect::Redirect(address) => new.redirect = Some(address),
+            Effect::PermitRelay => {}
             Effect::PrependField { name, value } => {
                 check_field(&name, &value).map_err(|error| invalid(&error.to_string()))?;
                 let change = Change::InsertField { position: Position::Top, name, value };

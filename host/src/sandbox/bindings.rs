@@ -16,7 +16,13 @@ mod generated {
             "mailweir:filter/body-writer.body": super::super::guest::NewBody,
             "mailweir:filter/files.file": super::super::guest::FileHandle,
         },
-        imports: { default: trappable },
+        imports: {
+            "mailweir:filter/dns.mail-exchanges": async | trappable,
+            "mailweir:filter/dns.addresses": async | trappable,
+            "mailweir:filter/dns.name-servers": async | trappable,
+            "mailweir:filter/dns.names": async | trappable,
+            default: trappable,
+        },
         exports: { default: async },
     });
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
 /// Changes when an entry's layout, or what the relay does before compiling, changes.
-const FORMAT: &[u8] = b"mailweir-artefact-2";
+const FORMAT: &[u8] = b"mailweir-artefact-3";
 
 const HASH_LENGTH: usize = 32;
 
@@ -31,12 +31,20 @@ pub(super) struct Entry {
 
 impl Entry {
     /// The place for this plugin with this configuration on this engine.
-    pub(super) fn of(folder: &Path, engine: &Engine, wasm: &[u8], config: &str, granted: &[String]) -> Self {
+    pub(super) fn of(
+        folder: &Path,
+        engine: &Engine,
+        wasm: &[u8],
+        config: &str,
+        granted: &[String],
+        may_ask_dns: bool,
+    ) -> Self {
         let mut engine_hash = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut engine_hash);
         let mut name = Sha256::new();
         name.update(FORMAT);
         name.update(engine_hash.finish().to_le_bytes());
+        name.update([u8::from(may_ask_dns)]);
         for part in [env!("CARGO_PKG_VERSION").as_bytes(), wasm, config.as_bytes(), granted.join("\n").as_bytes()] {
             name.update((part.len() as u64).to_le_bytes());
             name.update(part);

@@ -122,6 +122,7 @@ fn effect_from_wit(effect: wit_session::Effect) -> Result<Effect, Nonsense> {
         wit_session::Effect::AddRecipient(text) => Effect::AddRecipient(address(&text)?),
         wit_session::Effect::Redirect(text) => Effect::Redirect(address(&text)?),
         wit_session::Effect::PrependField(field) => Effect::PrependField { name: field.name, value: field.value },
+        wit_session::Effect::PermitRelay => Effect::PermitRelay,
         wit_session::Effect::Note(note) => Effect::Note(Note { key: note.key, value: note.value }),
     })
 }

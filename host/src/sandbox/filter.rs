@@ -19,9 +19,11 @@ use super::{
     guest::{GrantedTables, Guest, Stopped},
 };
 use crate::{
+    dns::Resolver,
     files::Directory,
     pipeline::{
-        Decision, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome, Usage, Verdict,
+        Decision, Effect, Facts, FailureKind, Filter, FilterError, FilterFuture, FilterLimits, Mail, Outcome, Usage,
+        Verdict,
     },
 };
 
@@ -60,6 +62,8 @@ pub struct WasmFilter {
     pub(super) exports: Exports,
     pub(super) tables: Arc<GrantedTables>,
     pub(super) directory: Option<Arc<Directory>>,
+    pub(super) resolver: Option<Resolver>,
+    pub(super) may_permit_relay: bool,
     pub(super) limits: FilterLimits,
     pub(super) usage: Usage,
 }
@@ -143,7 +147,11 @@ impl WasmFilter {
             })
             .await?;
         self.bound_answer(decision.effects.len())?;
-        convert::decision_from_wit(decision, &mut guest).map_err(nonsense)
+        let decision = convert::decision_from_wit(decision, &mut guest).map_err(nonsense)?;
+        if !self.may_permit_relay && decision.effects.contains(&Effect::PermitRelay) {
+            return Err(nonsense("it permits relaying, which only `access` may".to_owned()));
+        }
+        Ok(decision)
     }
 
     fn counted<T>(
@@ -161,6 +169,7 @@ impl WasmFilter {
     fn guest(&self, id: Arc<str>) -> Guest {
         let mut guest = Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits);
         guest.watch_host = self.usage.watches_host();
+        guest.resolver.clone_from(&self.resolver);
         guest
     }
 

@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use wasmtime::{ResourceLimiter, UpdateDeadline, component::HasData};
 
 use crate::{
+    dns::Resolver,
     files::{Directory, Kept, NewFile},
     pipeline::{FailureKind, FilterLimits, Mail},
     tables::Table,
@@ -31,6 +32,9 @@ pub struct FileHandle;
 /// Elements of a table in an instance, for functions mostly; as many as the pool has room for.
 const LARGEST_TABLE: usize = 20_000;
 
+/// Questions to the DNS in one call: each may go out to servers that a stranger has named.
+const MOST_QUESTIONS: u32 = 100;
+
 /// Tables that a stage may ask, by name.
 pub(super) type GrantedTables = BTreeMap<String, Arc<dyn Table>>;
 
@@ -42,10 +46,12 @@ pub(super) struct Guest {
     pub(super) id: Arc<str>,
     /// The message, unless the instance is for `configure` or `decide`.
     pub(super) mail: Option<Arc<Mail>>,
-    /// Whether this is `configure`: then nothing but `tables.granted` and `log` answers.
+    /// Whether this is `configure`: then nothing but `tables.granted`, `dns.granted` and `log` answers.
     pub(super) configuring: bool,
     pub(super) explain: bool,
     pub(super) tables: Arc<GrantedTables>,
+    /// Who answers questions to the DNS, where the stage may ask.
+    pub(super) resolver: Option<Resolver>,
     /// New bodies; taken out by the answer that names them.
     pub(super) bodies: Vec<Option<BytesMut>>,
     /// Where the stage may write files.
@@ -68,6 +74,7 @@ pub(super) struct Guest {
     memory: u64,
     deadline: Instant,
     left: FilterLimits,
+    questions_left: u32,
 }
 
 /// The host's reason to stop a guest; what the guest sees is a trap.
@@ -85,6 +92,7 @@ impl Guest {
             configuring: false,
             explain: false,
             tables,
+            resolver: None,
             bodies: Vec::new(),
             directory: None,
             files: Vec::new(),
@@ -97,6 +105,7 @@ impl Guest {
             memory: 0,
             deadline: Instant::now() + limits.timeout,
             left: limits.clone(),
+            questions_left: MOST_QUESTIONS,
         }
     }
 
@@ -125,6 +134,20 @@ impl Guest {
         Ok(())
     }
 
+    /// Count questions to the DNS; past the limit the guest is stopped.
+    pub(super) fn spend_question(&mut self) -> wasmtime::Result<()> {
+        match self.questions_left.checked_sub(1) {
+            Some(left) => self.questions_left = left,
+            None => return Err(self.stop(FailureKind::Lookups, "it asked the DNS more than 100 times")),
+        }
+        Ok(())
+    }
+
+    /// Until its deadline.
+    pub(super) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// Count octets of new bodies and files; past the limit the guest is stopped.
     pub(super) fn spend_output(&mut self, octets: usize) -> wasmtime::Result<()> {
         match self.left.output.checked_sub(octets as u64) {
@@ -149,7 +172,9 @@ impl Guest {
         if self.configuring {
             return Err(self.stop(
                 FailureKind::InvalidAnswer,
-                &format!("`configure` called `{import}`; only `tables.granted` and `log.write` answer there"),
+                &format!(
+                    "`configure` called `{import}`; only `tables.granted`, `dns.granted` and `log.write` answer there"
+                ),
             ));
         }
         Ok(())

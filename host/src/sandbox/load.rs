@@ -19,6 +19,7 @@ use super::{
     snapshot::freeze,
 };
 use crate::{
+    dns::Resolver,
     files::Directory,
     pipeline::{FailureKind, FilterLimits, Usage},
     tables::Table,
@@ -45,6 +46,10 @@ pub struct Plugin<'a> {
     pub tables: BTreeMap<String, Arc<dyn Table>>,
     /// The directory that the stage may write files into.
     pub directory: Option<Arc<Directory>>,
+    /// Who answers its questions to the DNS, if it may ask any.
+    pub resolver: Option<Resolver>,
+    /// Whether it may permit relaying.
+    pub may_permit_relay: bool,
     /// What one call may use.
     pub limits: FilterLimits,
     /// Where it is to stand.
@@ -94,13 +99,14 @@ impl Sandbox {
     pub async fn load(&self, plugin: Plugin<'_>) -> Result<Arc<WasmFilter>, LoadError> {
         let config = plugin.config.to_string();
         let granted: Vec<String> = plugin.tables.keys().cloned().collect();
-        let entry = Entry::of(&self.cache_dir, &self.engine, plugin.wasm, &config, &granted);
+        let entry = Entry::of(&self.cache_dir, &self.engine, plugin.wasm, &config, &granted, plugin.resolver.is_some());
         let tables = Arc::new(plugin.tables);
         let image = match entry.read(&self.engine) {
             Some(image) => image,
             None => {
                 let wasm = component::from_bytes(&self.engine, plugin.wasm)?;
-                let guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
+                let mut guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
+                guest.resolver.clone_from(&plugin.resolver);
                 let image = self.prepare(&wasm, &config, plugin.role, guest).await?;
                 entry.write(&image);
                 image
@@ -117,6 +123,8 @@ impl Sandbox {
             exports,
             tables,
             directory: plugin.directory,
+            resolver: plugin.resolver,
+            may_permit_relay: plugin.may_permit_relay,
             limits: plugin.limits,
             usage: Usage::default(),
         }))

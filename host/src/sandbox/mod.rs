@@ -8,6 +8,7 @@ mod cache;
 mod component;
 mod configure;
 mod convert;
+mod dns;
 mod engine;
 mod filter;
 mod guest;

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{relay, settings::Settings};
+use super::{
+    relay::{self, Denied},
+    settings::Settings,
+};
 use crate::{
     mail::{Address, Client, Recipient},
     pipeline::{Facts, Phase, Pipeline, Refusal, SessionStages},
@@ -34,77 +37,55 @@ impl Desk {
 
     /// Before the greeting.
     pub(super) async fn connect(&mut self) -> Result<(), Reply> {
-        self.ask(Phase::Connect, None, None).await
+        self.ask(Phase::Connect, None).await
     }
 
     /// Yes, or what the client hears instead.
     pub(super) async fn answer(&mut self, question: &Question, session: &Session) -> Result<(), Reply> {
         match question {
             Question::Hello(hello) => self.hello(hello).await,
-            Question::Mail(transaction) => self.ask(Phase::Mail, Some(transaction), None).await,
+            Question::Mail(transaction) => self.ask(Phase::Mail, Some(transaction)).await,
             Question::Rcpt(recipient) => self.rcpt(session.transaction(), recipient).await,
-            Question::Data => self.ask(Phase::Data, session.transaction(), None).await,
+            Question::Data => self.ask(Phase::Data, session.transaction()).await,
         }
     }
 
     /// Before the stages of `[[message]]`; `transaction.size` is the true size now.
     pub(super) async fn end_of_data(&mut self, transaction: &Transaction) -> Result<(), Reply> {
-        self.ask(Phase::EndOfData, Some(transaction), None).await
+        self.ask(Phase::EndOfData, Some(transaction)).await
     }
 
     async fn hello(&mut self, hello: &Hello) -> Result<(), Reply> {
         let before = Arc::clone(&self.client);
         Arc::make_mut(&mut self.client).helo = Some(hello.name.clone());
-        let answer = self.ask(Phase::Helo, None, None).await;
+        let answer = self.ask(Phase::Helo, None).await;
         if answer.is_err() {
             self.client = before;
         }
         answer
     }
 
-    /// Postfix's order: client, helo and sender, then relay control, then the recipient's own checks. No stage can permit
-    /// relaying (trap 17).
     async fn rcpt(&mut self, transaction: Option<&Transaction>, recipient: &Recipient) -> Result<(), Reply> {
-        let original = &recipient.original;
-        if let Some(refusal) = self.stages.refusal().cloned() {
-            return Err(self.told(refusal, transaction, Some(original)));
-        }
-        match relay::admit(&*self.shared.settings.relay_domains, &self.client, original) {
-            Ok(ours) => self.ask(Phase::Rcpt, transaction, Some((recipient, ours))).await,
-            Err(reply) => {
-                self.log(None, &reply, transaction, Some(original));
-                Err(reply)
-            }
-        }
-    }
-
-    async fn ask(
-        &mut self,
-        phase: Phase,
-        transaction: Option<&Transaction>,
-        recipient: Option<(&Recipient, bool)>,
-    ) -> Result<(), Reply> {
-        let client = &self.client;
-        let facts = || Facts {
-            phase,
-            client: Arc::clone(client),
-            sender: transaction.map(|transaction| transaction.sender.clone()),
-            recipient: recipient.map(|(recipient, _)| recipient.address.clone()),
-            recipient_is_ours: recipient.is_some_and(|(_, ours)| ours),
-            recipients: transaction.map_or_else(Vec::new, |transaction| {
-                transaction.recipients.iter().map(|recipient| recipient.address.clone()).collect()
-            }),
-            size: transaction.and_then(|transaction| transaction.size),
-            notes: vec![],
-            explain: false,
+        let Self { shared, client, stages } = self;
+        let facts = |ours| Facts {
+            recipient: Some(recipient.address.clone()),
+            recipient_is_ours: ours,
+            ..facts(client, Phase::Rcpt, transaction)
         };
-        let decided = self.stages.decide(phase, facts).await;
-        decided.map_err(|refusal| self.told(refusal, transaction, recipient.map(|(recipient, _)| &recipient.original)))
+        let admitted = relay::admit(&*shared.settings.relay_domains, stages, client, recipient, facts).await;
+        admitted.map_err(|denied| {
+            let refusal = if let Denied::Stage(refusal) = &denied { Some(refusal) } else { None };
+            self.log(refusal, denied.reply(), transaction, Some(&recipient.original));
+            denied.reply().clone()
+        })
     }
 
-    fn told(&self, refusal: Refusal, transaction: Option<&Transaction>, recipient: Option<&Address>) -> Reply {
-        self.log(Some(&refusal), &refusal.reply, transaction, recipient);
-        refusal.reply
+    async fn ask(&mut self, phase: Phase, transaction: Option<&Transaction>) -> Result<(), Reply> {
+        let decided = self.stages.decide(phase, || facts(&self.client, phase, transaction)).await;
+        decided.map_err(|refusal| {
+            self.log(Some(&refusal), &refusal.reply, transaction, None);
+            refusal.reply
+        })
     }
 
     fn log(
@@ -124,5 +105,22 @@ impl Desk {
             %reply,
             "refused"
         );
+    }
+}
+
+/// All that is known at this moment, but for the recipient at RCPT.
+fn facts(client: &Arc<Client>, phase: Phase, transaction: Option<&Transaction>) -> Facts {
+    Facts {
+        phase,
+        client: Arc::clone(client),
+        sender: transaction.map(|transaction| transaction.sender.clone()),
+        recipient: None,
+        recipient_is_ours: false,
+        recipients: transaction.map_or_else(Vec::new, |transaction| {
+            transaction.recipients.iter().map(|recipient| recipient.address.clone()).collect()
+        }),
+        size: transaction.and_then(|transaction| transaction.size),
+        notes: vec![],
+        explain: false,
     }
 }

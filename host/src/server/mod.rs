@@ -16,5 +16,5 @@ mod tests;
 
 pub use keep::publish_pending;
 pub use listener::{Server, ServerError};
-pub use relay::{DomainList, DomainsError, RelayDomains, admit};
+pub use relay::{Denied, DomainList, DomainsError, RelayDomains, admit};
 pub use settings::Settings;

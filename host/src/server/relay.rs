@@ -1,7 +1,8 @@
 //! Relay control: who may send where. A client that isn't trusted may send to our domains only, or we would be an open relay.
 
 use crate::{
-    mail::{Address, Client},
+    mail::{Address, Client, Recipient},
+    pipeline::{Facts, Phase, Refusal, SessionStages},
     smtp::{EnhancedCode, Reply},
 };
 
@@ -33,26 +34,70 @@ impl RelayDomains for DomainList {
     }
 }
 
-/// Whether this client may send to this recipient: whether the recipient is one that we relay for, or what the client hears.
-pub fn admit(domains: &dyn RelayDomains, client: &Client, recipient: &Address) -> Result<bool, Reply> {
-    let ours = is_ours(domains, recipient)?;
-    check(client, recipient, ours).map(|()| ours)
+/// Who says no to a recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// A session stage.
+    Stage(Refusal),
+    /// Relay control, or it isn't known whether the domain is ours.
+    Relay(Reply),
 }
 
-/// Whether a recipient is one that we relay for. The bare `postmaster` (RFC 5321 4.5.1) always is.
+impl Denied {
+    /// What the client hears.
+    pub fn reply(&self) -> &Reply {
+        match self {
+            Self::Stage(refusal) => &refusal.reply,
+            Self::Relay(reply) => reply,
+        }
+    }
+}
+
+/// Whether this client may send to this recipient. `facts` gets to know whether the recipient is one that we relay for.
+///
+/// The order is Postfix's: what was refused before RCPT, then relay control, then the recipient's own checks. Where a stage
+/// decides about relaying it does so in its own order, among its other lists; what none of them permits is still ours or denied.
+/// The bare `postmaster` is taken from everybody (RFC 5321 4.5.1; trap 30).
+pub async fn admit(
+    domains: &dyn RelayDomains,
+    stages: &mut SessionStages,
+    client: &Client,
+    recipient: &Recipient,
+    facts: impl FnOnce(bool) -> Facts,
+) -> Result<(), Denied> {
+    let original = &recipient.original;
+    if original.domain().is_none() {
+        return Ok(());
+    }
+    if let Some(refusal) = stages.refusal() {
+        return Err(Denied::Stage(refusal.clone()));
+    }
+    let ours = is_ours(domains, original).map_err(Denied::Relay)?;
+    if !stages.decide_relaying() {
+        check(client, original, ours, None).map_err(Denied::Relay)?;
+        return stages.decide(Phase::Rcpt, || facts(ours)).await.map_err(Denied::Stage);
+    }
+    stages.decide(Phase::Rcpt, || facts(ours)).await.map_err(Denied::Stage)?;
+    check(client, original, ours, stages.relaying()).map_err(Denied::Relay)
+}
+
+/// Whether a recipient is one that we relay for. A local part that names a further way (`user%elsewhere@ours`, also quoted) isn't
+/// ours to deliver, whatever its domain (Postfix permit_auth_destination; trap 21).
 fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<bool, Reply> {
     let Some(domain) = original.domain() else { return Ok(true) };
+    if original.local_part().contains(['@', '%', '!']) {
+        return Ok(false);
+    }
     domains.contains(domain).map_err(|error| {
         tracing::error!(domain, "{error}");
         Reply::new(451, EnhancedCode(4, 3, 0), format!("<{original}>: Temporary lookup failure"))
     })
 }
 
-/// Refuse what would make us an open relay. A local part that names a further way (`user%elsewhere@ours`, also quoted) isn't
-/// ours to deliver, whatever its domain (POSTFIX `reject_unauth_destination`).
-fn check(client: &Client, original: &Address, is_ours: bool) -> Result<(), Reply> {
-    let routed = original.local_part().contains(['@', '%', '!']);
-    if client.trusted || is_ours && !routed {
+/// Refuse what would make us an open relay. `permitted` is what the stages that decide about it said; without them those may send
+/// anywhere that we trust.
+fn check(client: &Client, original: &Address, is_ours: bool, permitted: Option<bool>) -> Result<(), Reply> {
+    if is_ours || permitted.unwrap_or(client.trusted) {
         return Ok(());
     }
     Err(Reply::new(554, EnhancedCode(5, 7, 1), format!("<{original}>: Relay access denied")))
@@ -86,7 +131,7 @@ mod tests {
         let list = DomainList(vec!["ours.example".to_owned()]);
         let may = |client: &Client, text: &str| {
             let address = Address::parse(text).expect("an address");
-            check(client, &address, is_ours(&list, &address).expect("no table")).is_ok()
+            check(client, &address, is_ours(&list, &address).expect("no table"), None).is_ok()
         };
         for (address, expected) in [
             ("a@ours.example", true),
@@ -102,6 +147,12 @@ mod tests {
         }
         client.trusted = true;
         assert!(may(&client, "a%b@elsewhere.example"));
+        // What a stage decides holds for trusted clients as well, and takes nothing from our own domains.
+        let elsewhere = Address::parse("a@elsewhere.example").expect("an address");
+        assert!(check(&client, &elsewhere, false, Some(false)).is_err());
+        assert!(check(&client, &elsewhere, true, Some(false)).is_ok());
+        client.trusted = false;
+        assert!(check(&client, &elsewhere, false, Some(true)).is_ok());
     }
 
     #[test]

@@ -32,6 +32,16 @@ impl Decision {
         Self { verdict: Verdict::Defer(reply(code, enhanced, text)), ..Self::next() }
     }
 
+    /// Take the message and forget it; no stage is asked any more.
+    pub fn discard(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Discard(reason.into()), ..Self::next() }
+    }
+
+    /// Keep the message until somebody releases it; later stages may still refuse it.
+    pub fn hold(reason: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Hold(reason.into()), ..Self::next() }
+    }
+
     /// Say why. The closure runs only when somebody wants to know.
     #[must_use]
     pub fn because(mut self, reason: impl FnOnce() -> String) -> Self {

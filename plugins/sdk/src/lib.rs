@@ -54,6 +54,7 @@ extern crate self as mailweir_sdk;
 
 mod config;
 mod decision;
+pub mod dns;
 pub mod explain;
 mod export;
 pub mod files;

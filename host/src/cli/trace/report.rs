@@ -142,6 +142,7 @@ fn effect_record(effect: &Effect) -> EditRecord {
         Effect::AddRecipient(address) => format!("recipient <{address}> is added"),
         Effect::Redirect(address) => format!("all of it goes to <{address}> instead"),
         Effect::PrependField { name, .. } => format!("field {name} is put on top"),
+        Effect::PermitRelay => "relaying is permitted".to_owned(),
         Effect::Note(note) => format!("{} = {} is remembered", note.key, String::from_utf8_lossy(&note.value)),
     };
     EditRecord { edit, reason: None }

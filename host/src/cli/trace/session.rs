@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::report::{StageRecord, decision_record};
 use crate::{
     app::App,
-    mail::Address,
+    mail::{Address, Recipient},
     pipeline::{Facts, Gathered, Mail, Phase, SessionStages},
     server,
     smtp::Reply,
@@ -16,18 +16,14 @@ pub(super) async fn ask(app: &App, mail: &Mail, records: &mut Vec<StageRecord>) 
     let stages = SessionStages::new(Arc::clone(&app.pipeline.session), app.config.delay_reject);
     let mut session = Session { app, mail, stages, records, accepted: Vec::new() };
     for phase in [Phase::Connect, Phase::Helo, Phase::Mail] {
-        session.decide(phase, None).await?;
+        session.decide(phase).await?;
     }
     for recipient in &mail.envelope.recipients {
-        if let Some(refusal) = session.stages.refusal() {
-            return Err(refusal.reply.clone());
-        }
-        let ours = server::admit(&*app.relay_domains, &mail.client, &recipient.original)?;
-        session.decide(Phase::Rcpt, Some((&recipient.address, ours))).await?;
+        session.admit(recipient).await?;
         session.accepted.push(recipient.address.clone());
     }
     for phase in [Phase::Data, Phase::EndOfData] {
-        session.decide(phase, None).await?;
+        session.decide(phase).await?;
     }
     Ok(session.stages.gathered())
 }
@@ -41,25 +37,40 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    async fn decide(&mut self, phase: Phase, recipient: Option<(&Address, bool)>) -> Result<(), Reply> {
-        let (mail, accepted) = (self.mail, &self.accepted);
-        let facts = || Facts {
-            phase,
-            client: Arc::clone(&mail.client),
-            sender: (phase >= Phase::Mail).then(|| mail.envelope.sender.clone()),
-            recipient: recipient.map(|(address, _)| address.clone()),
-            recipient_is_ours: recipient.is_some_and(|(_, ours)| ours),
-            recipients: accepted.clone(),
-            size: (phase == Phase::EndOfData).then(|| mail.message.size()),
-            notes: Vec::new(),
-            explain: true,
-        };
-        let decided = self.stages.decide(phase, facts).await;
+    async fn decide(&mut self, phase: Phase) -> Result<(), Reply> {
+        let facts = facts(self.mail, &self.accepted, phase);
+        let decided = self.stages.decide(phase, || facts).await;
+        self.record(None);
+        decided.map_err(|refusal| refusal.reply)
+    }
+
+    async fn admit(&mut self, recipient: &Recipient) -> Result<(), Reply> {
+        let facts = facts(self.mail, &self.accepted, Phase::Rcpt);
+        let facts = |ours| Facts { recipient: Some(recipient.address.clone()), recipient_is_ours: ours, ..facts };
+        let (domains, client) = (&*self.app.relay_domains, &self.mail.client);
+        let admitted = server::admit(domains, &mut self.stages, client, recipient, facts).await;
+        self.record(Some(&recipient.address));
+        admitted.map_err(|denied| denied.reply().clone())
+    }
+
+    fn record(&mut self, recipient: Option<&Address>) {
         for report in self.stages.take_reports() {
             let stage = self.app.pipeline.session.get(report.index);
-            self.records
-                .extend(stage.map(|stage| decision_record(stage, &report, recipient.map(|(address, _)| address))));
+            self.records.extend(stage.map(|stage| decision_record(stage, &report, recipient)));
         }
-        decided.map_err(|refusal| refusal.reply)
+    }
+}
+
+fn facts(mail: &Mail, accepted: &[Address], phase: Phase) -> Facts {
+    Facts {
+        phase,
+        client: Arc::clone(&mail.client),
+        sender: (phase >= Phase::Mail).then(|| mail.envelope.sender.clone()),
+        recipient: None,
+        recipient_is_ours: false,
+        recipients: accepted.to_vec(),
+        size: (phase == Phase::EndOfData).then(|| mail.message.size()),
+        notes: Vec::new(),
+        explain: true,
     }
 }

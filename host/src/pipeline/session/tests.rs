@@ -33,7 +33,13 @@ fn stage(
     answer: impl Fn(&Facts) -> Result<Decision, FilterError> + Send + Sync + 'static,
 ) -> SessionStage {
     let filter = Arc::new(Plain(Box::new(answer)));
-    SessionStage { name: "test".into(), filter, on_error: OnError::Defer, phases: phases.to_vec() }
+    SessionStage {
+        name: "test".into(),
+        filter,
+        on_error: OnError::Defer,
+        phases: phases.to_vec(),
+        may_permit_relay: false,
+    }
 }
 
 fn decision(verdict: Verdict, effects: Vec<Effect>) -> Result<Decision, FilterError> {

@@ -52,6 +52,8 @@ async fn what_the_image_is_made_of_is_its_key() {
         config: &json!({ "act": "nothing" }),
         tables: BTreeMap::new(),
         directory: None,
+        resolver: None,
+        may_permit_relay: false,
         limits: limits(),
         role: Role::Message,
     };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cache;
+mod dns;
 mod failures;
 mod files;
 mod handmade;
@@ -58,7 +59,17 @@ impl Place {
     ) -> Result<Arc<dyn Filter>, LoadError> {
         fs::create_dir_all(self.files()).expect("a folder");
         let directory = Some(Arc::new(Directory::open(&self.files()).expect("a folder")));
-        let plugin = Plugin { stage: "stage", wasm, config, tables: tables(), directory, limits, role };
+        let plugin = Plugin {
+            stage: "stage",
+            wasm,
+            config,
+            tables: tables(),
+            directory,
+            resolver: None,
+            may_permit_relay: false,
+            limits,
+            role,
+        };
         Ok(self.sandbox.load(plugin).await?)
     }
 

@@ -101,7 +101,7 @@ fn message_stage(verdict: Verdict, changes: Vec<Change>) -> Stage {
 
 fn session_stage(phase: Phase, verdict: Verdict, effects: Vec<Effect>) -> SessionStage {
     let filter = Arc::new(Saying { verdict, changes: vec![], effects });
-    SessionStage { name: "test".into(), filter, on_error: OnError::Defer, phases: vec![phase] }
+    SessionStage { name: "test".into(), filter, on_error: OnError::Defer, phases: vec![phase], may_permit_relay: false }
 }
 
 fn reject() -> Verdict {

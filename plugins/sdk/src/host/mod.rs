@@ -10,6 +10,10 @@ pub(crate) use relay::*;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 #[cfg(not(target_arch = "wasm32"))]
+mod zone;
+#[cfg(not(target_arch = "wasm32"))]
 pub use native::Body;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use native::*;
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) use zone::*;

@@ -28,6 +28,8 @@ pub fn table(name: &str, rows: &[(&str, &str)]) {
     TABLES.with_borrow_mut(|tables| tables.insert(name.to_owned(), rows));
 }
 
+pub use super::zone::zone;
+
 /// Name and content of the files that have been finished on this thread so far, in that order; asking forgets them.
 pub fn files() -> Vec<(String, Vec<u8>)> {
     FILES.take()

@@ -1,7 +1,7 @@
 //! In a plugin: calls go out to the relay.
 
 use crate::wit::{
-    message::mailweir::filter::{body_writer, explain, files, log as relay_log, mail, tables},
+    message::mailweir::filter::{body_writer, dns, explain, files, log as relay_log, mail, tables},
     types::{Client, Field, ReversePath},
 };
 
@@ -100,6 +100,26 @@ pub(crate) fn granted() -> Option<Vec<String>> {
 
 pub(crate) fn lookup(names: &[String], keys: &[tables::Key]) -> Result<Option<tables::Hit>, String> {
     tables::lookup(names, keys)
+}
+
+pub(crate) fn dns_granted() -> bool {
+    dns::granted()
+}
+
+pub(crate) fn mail_exchanges(domain: &str) -> Result<dns::Exchanges, dns::Error> {
+    dns::mail_exchanges(domain)
+}
+
+pub(crate) fn addresses(host: &str) -> Result<Vec<String>, dns::Error> {
+    dns::addresses(host)
+}
+
+pub(crate) fn name_servers(domain: &str) -> Result<Vec<String>, dns::Error> {
+    dns::name_servers(domain)
+}
+
+pub(crate) fn names(address: &str) -> Result<Vec<String>, dns::Error> {
+    dns::names(address)
 }
 
 pub(crate) fn log(level: relay_log::Level, text: &str) {

@@ -6,8 +6,8 @@ use std::{
 };
 
 use mailweir_sdk::{
-    Body, Change, ConfigError, Decision, Edit, Facts, Failure, Filter, Message, MessageFilter, Outcome, Position,
-    Reply, ReversePath, SessionFilter, Verdict,
+    Body, Change, ConfigError, Decision, Edit, Effect, Facts, Failure, Filter, Message, MessageFilter, Outcome,
+    Position, Reply, ReversePath, SessionFilter, Verdict,
     files::{self, Existing},
     log,
     tables::{self, Key, Table},
@@ -48,6 +48,8 @@ enum Act {
     LogFlood,
     LookupFlood,
     Fail,
+    /// Permits relaying, which is not for such as it.
+    PermitRelay,
     /// Writes the body to a file that is named by the Subject.
     WriteFile,
     /// Writes a file and fails then.
@@ -173,6 +175,7 @@ impl SessionFilter for Misbehave {
             Act::Panic => panic!("panics as told"),
             Act::Spin => spin(),
             Act::Fail => Err(Failure("fails\r\nas told".to_owned())),
+            Act::PermitRelay => Ok(Decision { effects: vec![Effect::PermitRelay], ..Decision::next() }),
             Act::BadReply => Ok(Decision { verdict: Verdict::Defer(reply(550, None)), ..Decision::next() }),
             _ => Ok(Decision::next()),
         }
