@@ -20,6 +20,7 @@ has_wasm_target() {
 need "gcc libc6-dev" command -v cc
 need "rustc-web cargo-web rust-web-src" has_wasm_target
 need "python3" command -v python3
+need "ca-certificates" test -s /etc/ssl/certs/ca-certificates.crt
 need "swaks" command -v swaks
 need "postfix" test -x /usr/sbin/smtp-sink
 need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so

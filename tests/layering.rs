@@ -16,9 +16,9 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("control", &["spool"]),
     ("pipeline", &["files", "mail", "smtp"]),
     ("sandbox", &["dns", "files", "mail", "pipeline", "smtp", "tables"]),
-    ("delivery", &["dns", "mail", "pipeline", "smtp", "spool"]),
+    ("delivery", &["dns", "mail", "pipeline", "smtp", "spool", "tables"]),
     ("server", &["dns", "files", "mail", "pipeline", "smtp", "spool"]),
-    ("config", &["dns", "mail", "pipeline", "tables"]),
+    ("config", &["delivery", "dns", "mail", "pipeline", "tables"]),
 ];
 
 /// Libraries that only one part may know.

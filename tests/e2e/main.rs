@@ -5,12 +5,16 @@ mod relay;
 mod sink;
 
 mod access;
+#[path = "../support/dns_server.rs"]
+mod dns_server;
+
 mod all_three_lists;
 mod bench_command;
 mod clients;
 mod commands;
 mod crash;
 mod dialogues;
+mod examples;
 mod full_disk;
 mod pass_through;
 mod queue;

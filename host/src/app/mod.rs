@@ -3,6 +3,7 @@
 mod access;
 mod advice;
 mod relay_domains;
+mod routes;
 mod stages;
 mod tables;
 
@@ -14,7 +15,8 @@ use self::relay_domains::OurDomains;
 use crate::{
     config::{Config, Diagnostic, Source},
     control::{Answer, Control, ControlError, Handler, Request},
-    delivery::{self, Delivery, NextHop, RetrySchedule, Route, Timeouts},
+    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route},
+    dns::{DnsError, Resolver},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
     spool::{SpoolError, SqliteSpool},
@@ -28,6 +30,8 @@ pub struct App {
     pub pipeline: Arc<Pipeline>,
     /// The domains that we relay for.
     pub relay_domains: Arc<dyn RelayDomains>,
+    /// Where mail goes.
+    pub routes: Vec<Route>,
     /// What somebody should look at.
     pub warnings: Vec<Diagnostic>,
 }
@@ -44,6 +48,9 @@ pub enum AppError {
     /// The socket for requests from the command line can't be opened.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The DNS can't be asked.
+    #[error(transparent)]
+    Dns(#[from] DnsError),
 }
 
 impl App {
@@ -53,9 +60,10 @@ impl App {
         let tables = tables::open(&config, &mut errors, &mut warnings);
         advice::look(&config, &tables, &mut errors, &mut warnings);
         let pipeline = Arc::new(stages::load(&config, &tables, &mut errors).await);
+        let routes = routes::build(&config, &tables, &mut errors);
         if errors.is_empty() {
             let relay_domains = Arc::new(OurDomains::new(&config.relay_domains, &tables));
-            return Ok(Self { config, pipeline, relay_domains, warnings });
+            return Ok(Self { config, pipeline, relay_domains, routes, warnings });
         }
         errors.extend(warnings);
         errors.sort_by_key(|diagnostic| (diagnostic.severity, diagnostic.span.start));
@@ -69,7 +77,7 @@ impl App {
         let server =
             Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings(), spool.clone(), stages, shutdown);
+        let delivery = Delivery::start(self.delivery_settings()?, spool.clone(), stages, shutdown);
         let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool }))?;
         server.finished().await;
         delivery.finished().await;
@@ -95,19 +103,18 @@ impl App {
         }
     }
 
-    fn delivery_settings(&self) -> delivery::Settings {
-        let Config { hostname, routes, queue, .. } = &self.config;
-        let route = |route: &crate::config::RouteEntry| Route {
-            domains: route.domains.iter().map(|(domain, _)| domain.clone()).collect(),
-            next_hop: NextHop { host: route.host.clone(), port: route.port },
-        };
-        delivery::Settings {
+    fn delivery_settings(&self) -> Result<delivery::Settings, DnsError> {
+        let Config { hostname, queue, listeners, proxy_interfaces, dns, .. } = &self.config;
+        let listeners = listeners.iter().flat_map(|listener| &listener.addresses).map(|(address, _)| *address);
+        Ok(delivery::Settings {
             hostname: hostname.clone(),
-            routes: routes.iter().map(route).collect(),
+            routes: self.routes.clone(),
+            resolver: Resolver::new(dns)?,
+            own: OwnAddresses { listeners: listeners.collect(), proxies: proxy_interfaces.clone() },
             retry: RetrySchedule { first: queue.first_retry, longest: queue.longest_retry, lifetime: queue.lifetime },
             concurrency: queue.concurrency,
-            timeouts: Timeouts::default(),
-        }
+            timeouts: queue.timeouts,
+        })
     }
 }
 

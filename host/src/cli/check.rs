@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{ConfigArg, output};
 use crate::{
     app::App,
-    config::{Config, StageEntry},
+    config::{Config, Covered, RouteEntry, RouteWay, StageEntry},
 };
 
 /// Look for mistakes in a configuration.
@@ -71,8 +71,25 @@ fn print_plan(app: &App) {
         println!("  {:<9} {}", stage.list.to_string(), describe(stage));
     }
     for route in routes {
-        let domains: Vec<_> = route.domains.iter().map(|(domain, _)| domain.as_str()).collect();
-        println!("  route     {} to {}:{}", domains.join(", "), route.host, route.port);
+        println!("  route     {}", describe_route(route));
+    }
+}
+
+fn describe_route(route: &RouteEntry) -> String {
+    let shown = |covered: &Covered| match covered {
+        Covered::Pattern(pattern) => pattern.clone(),
+        Covered::Table(name) => format!("keys of {name}"),
+    };
+    let domains: Vec<_> = route.domains.iter().map(|(covered, _)| shown(covered)).collect();
+    let senders: Vec<_> = route.senders.iter().map(shown).collect();
+    let mut text = if domains.is_empty() { "*".to_owned() } else { domains.join(", ") };
+    if !senders.is_empty() {
+        text = format!("{text} from {}", senders.join(", "));
+    }
+    match &route.way {
+        RouteWay::NextHop(next_hop) => format!("{text} to {next_hop}"),
+        RouteWay::Table(name) => format!("{text} as table {name} says"),
+        RouteWay::SenderTable(name) => format!("{text} as table {name} says of the sender"),
     }
 }
 

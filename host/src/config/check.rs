@@ -1,7 +1,7 @@
 //! What only the whole file can show.
 
 use super::{
-    Config, RelayDomain,
+    Config, Covered, RelayDomain, RouteEntry, RouteWay,
     diagnostic::Diagnostic,
     reader::{Mistakes, Section},
     tables::missing_table,
@@ -51,7 +51,10 @@ fn stage_names(config: &Config, mistakes: &Mistakes) {
 
 fn routes(config: &Config, mistakes: &Mistakes) {
     let mut seen: Vec<&str> = Vec::new();
-    for (domain, span) in config.routes.iter().flat_map(|route| &route.domains) {
+    // A route that is for some senders, or that a table leads out of, leaves mail to those below it.
+    let fixed = |route: &&RouteEntry| route.senders.is_empty() && matches!(route.way, RouteWay::NextHop(_));
+    for (covered, span) in config.routes.iter().filter(fixed).flat_map(|route| &route.domains) {
+        let Covered::Pattern(domain) = covered else { continue };
         if let Some(covering) = seen.iter().find(|before| **before == "*" || *before == domain) {
             let unreachable = format!("mail for `{domain}` never comes here: `{covering}` above takes it");
             mistakes

@@ -10,6 +10,7 @@ pub(super) fn read(root: &Section<'_, '_>) -> DnsSettings {
         servers: section.read("servers", |value| value.list(units::socket_address)).unwrap_or_default(),
         timeout: section.read("timeout", units::duration).unwrap_or(default.timeout),
         attempts: section.read("attempts", units::count).map_or(default.attempts, |count| count as usize),
+        ipv6_first: section.read("ipv6-first", |value| value.boolean()).unwrap_or(default.ipv6_first),
     };
     section.finish();
     settings

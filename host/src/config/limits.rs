@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{reader::Section, units};
+use crate::delivery::Timeouts;
 
 /// `[limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +44,10 @@ pub struct Queue {
     pub longest_retry: Duration,
     /// Age at which a message is returned. Default 5 days (Postfix maximal_queue_lifetime).
     pub lifetime: Duration,
-    /// Messages that are being delivered at a time. Default 20 (Postfix default_destination_concurrency_limit).
+    /// Attempts at a time, over all next hops. Default 100 (Postfix default_process_limit).
     pub concurrency: usize,
+    /// How long a next hop may take, phase by phase.
+    pub timeouts: Timeouts,
 }
 
 impl Default for Queue {
@@ -53,7 +56,8 @@ impl Default for Queue {
             first_retry: Duration::from_secs(300),
             longest_retry: Duration::from_secs(4000),
             lifetime: Duration::from_secs(5 * 86_400),
-            concurrency: 20,
+            concurrency: 100,
+            timeouts: Timeouts::default(),
         }
     }
 }
@@ -81,6 +85,11 @@ pub(super) fn read_queue(root: &Section<'_, '_>) -> Queue {
         longest_retry: section.read("longest-retry", units::duration).unwrap_or(default.longest_retry),
         lifetime: section.read("lifetime", units::duration).unwrap_or(default.lifetime),
         concurrency: section.read("concurrency", units::count).map_or(default.concurrency, |count| count as usize),
+        timeouts: Timeouts {
+            connect: section.read("connect-timeout", units::duration).unwrap_or(default.timeouts.connect),
+            command: section.read("command-timeout", units::duration).unwrap_or(default.timeouts.command),
+            data: section.read("data-timeout", units::duration).unwrap_or(default.timeouts.data),
+        },
     };
     section.finish();
     queue

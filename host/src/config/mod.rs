@@ -9,18 +9,25 @@ mod diagnostic;
 mod dns;
 mod limits;
 mod reader;
+mod routes;
 mod stages;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod units;
 
-use std::{fs, net::SocketAddr, ops::Range, path::PathBuf};
+use std::{
+    fs,
+    net::{IpAddr, SocketAddr},
+    ops::Range,
+    path::PathBuf,
+};
 
 use crate::{dns::DnsSettings, mail::Network};
 
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
+pub use routes::{AccountEntry, AuthEntry, Covered, RouteEntry, RouteWay};
 pub use stages::{ConfigPlace, Plugin, SessionPhases, StageEntry, StageList};
 pub use tables::TableEntry;
 
@@ -43,6 +50,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// `[networks] trusted`.
     pub trusted: Vec<Network>,
+    /// `[networks] proxy-interfaces`: our addresses as the world sees them.
+    pub proxy_interfaces: Vec<IpAddr>,
     /// `[relay] domains`.
     pub relay_domains: Vec<RelayDomain>,
     /// `[tables]`.
@@ -75,17 +84,6 @@ pub enum RelayDomain {
     Name(String),
     /// The keys of this table.
     Table(String),
-}
-
-/// `[[route]]`.
-#[derive(Debug)]
-pub struct RouteEntry {
-    /// `example.com`, `.example.com` or `*`, in lower case.
-    pub domains: Vec<(String, Range<usize>)>,
-    /// Host or address of the next hop.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
 }
 
 impl Config {
@@ -129,11 +127,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let state_dir = root.required("state-dir", |value| Ok(source.resolve(&value.text()?)));
     let delay_reject = root.read("delay-reject", |value| value.boolean()).unwrap_or(true);
     let listeners = root.named_sections("listen", listener);
-    let trusted = root.section("networks").and_then(|section| {
-        let trusted = section.read("trusted", |value| value.list(|value| value.parsed::<Network>()));
-        section.finish();
-        trusted
-    });
+    let (trusted, proxy_interfaces) = root.section("networks").map(|section| networks(&section)).unwrap_or_default();
     let relay_domains = root.section("relay").and_then(|section| {
         let domains = section.read("domains", |value| value.list(relay_domain));
         section.finish();
@@ -141,7 +135,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     });
     let tables = tables::read(&root, source);
     let stages = stages::read(&root, source, &tables);
-    let routes = root.sections("route").into_iter().filter_map(|section| route(&section)).collect();
+    let routes = routes::read(&root, source, &tables);
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
     let dns = dns::read(&root);
@@ -153,6 +147,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         delay_reject,
         listeners: listeners.into_iter().flatten().collect(),
         trusted: trusted.unwrap_or_else(loopback),
+        proxy_interfaces,
         relay_domains: relay_domains.unwrap_or_default(),
         tables,
         stages,
@@ -170,6 +165,14 @@ fn loopback() -> Vec<Network> {
     ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
 }
 
+/// Who is trusted, if that is said, and where we are reached beside our own addresses.
+fn networks(section: &Section<'_, '_>) -> (Option<Vec<Network>>, Vec<IpAddr>) {
+    let trusted = section.read("trusted", |value| value.list(|value| value.parsed::<Network>()));
+    let proxies = section.read("proxy-interfaces", |value| value.list(|value| value.parsed::<IpAddr>()));
+    section.finish();
+    (trusted, proxies.unwrap_or_default())
+}
+
 fn listener(name: &str, section: &Section<'_, '_>) -> Option<Listener> {
     let address = |value: Value<'_>| units::socket_address(value).map(|address| (address, value.span()));
     let addresses = section.required("addresses", |value| value.list(address));
@@ -182,13 +185,4 @@ fn relay_domain(value: Value<'_>) -> Result<RelayDomain, Vec<Diagnostic>> {
         Some(_) => value.single_key("table", |value| value.text()).map(RelayDomain::Table),
         None => units::domain(value).map(RelayDomain::Name),
     }
-}
-
-fn route(section: &Section<'_, '_>) -> Option<RouteEntry> {
-    let pattern = |value: Value<'_>| units::domain_pattern(value).map(|domain| (domain, value.span()));
-    let domains = section.required("domains", |value| value.list(pattern));
-    let next_hop = section.required("next-hop", units::next_hop);
-    section.finish();
-    let (host, port) = next_hop?;
-    Some(RouteEntry { domains: domains?, host, port })
 }

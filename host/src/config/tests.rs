@@ -26,7 +26,8 @@ fn what_is_not_written_has_defaults() {
     assert_eq!(config.hostname, "relay.example.com");
     assert_eq!((config.limits, config.queue), (Limits::default(), Queue::default()));
     assert!(config.delay_reject && config.trusted.len() == 2 && config.stages.is_empty());
-    assert_eq!((config.routes[0].host.as_str(), config.routes[0].port), ("2001:db8::1", 2525));
+    let next_hop = "smtp://[2001:db8::1]:2525".parse().expect("a next hop");
+    assert_eq!(config.routes[0].way, RouteWay::NextHop(next_hop));
 }
 
 #[test]

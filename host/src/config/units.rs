@@ -1,9 +1,6 @@
-//! Values with a form of their own: durations, sizes, domains, next hops, regular expressions.
+//! Values with a form of their own: durations, sizes, domains, regular expressions.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use regex::Regex;
 
@@ -108,25 +105,6 @@ fn is_domain(text: &str) -> bool {
             && label.chars().all(allowed)
     };
     text.len() <= 255 && text.split('.').all(label)
-}
-
-/// `smtp://host:port`; an IPv6 address stands in brackets.
-pub(super) fn next_hop(value: Value<'_>) -> Converted<(String, u16)> {
-    let text = value.text()?;
-    let parts = text.strip_prefix("smtp://").and_then(|rest| rest.rsplit_once(':'));
-    let parts = parts.and_then(|(host, port)| Some((host, port.parse::<u16>().ok().filter(|port| *port > 0)?)));
-    let host = |host: &str| match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(address) => address.parse::<IpAddr>().ok().map(|address| address.to_string()),
-        None => Some(host.to_owned()).filter(|host| is_domain(host)),
-    };
-    parts.and_then(|(name, port)| Some((host(name)?, port))).ok_or_else(|| {
-        let wrong = Diagnostic::error(value.span(), format!("`{text}` is no next hop"));
-        vec![
-            wrong.with_help(
-                "\"smtp://HOST:PORT\", such as \"smtp://mail.example.com:25\" or \"smtp://[2001:db8::1]:25\"",
-            ),
-        ]
-    })
 }
 
 /// A regular expression; what is wrong in it is told in one line.

@@ -1,4 +1,4 @@
-//! One attempt at one message: which next hops, the `[[delivery]]` stages, the transaction, and what follows from it.
+//! One attempt at one message: which destinations, the `[[delivery]]` stages, the exchange, and what follows from it.
 
 use std::{
     sync::Arc,
@@ -7,9 +7,10 @@ use std::{
 
 use super::{
     Settings, bounce,
-    client::{ClientError, Copy, Pool, send},
+    client::{Copy, Pool},
+    exchange::{Answer, exchange},
     outcome::Outcome,
-    route::{NextHop, next_hop},
+    route::{Destination, destination},
 };
 use crate::{
     mail::{Envelope, ReversePath},
@@ -17,6 +18,9 @@ use crate::{
     smtp::{EnhancedCode, Reply},
     spool::{Disposition, IdSource, Leased, LeasedRecipient, Settlement},
 };
+
+/// Recipients of one transaction at most (Postfix smtp_destination_recipient_limit).
+const MOST_RECIPIENTS: usize = 50;
 
 /// Makes attempts. Shared by all that are under way.
 pub(super) struct Courier {
@@ -26,9 +30,9 @@ pub(super) struct Courier {
     ids: IdSource,
 }
 
-/// Recipients of a message that share a next hop.
+/// Recipients of a message that share a destination, or the reason why they have none.
 struct Group<'a> {
-    next_hop: Option<&'a NextHop>,
+    destination: Result<Destination, Reply>,
     recipients: Vec<&'a LeasedRecipient>,
 }
 
@@ -47,14 +51,14 @@ impl Courier {
         let mut settlement = Settlement { number: leased.number, recipients: Vec::new(), report: None };
         let mut failed = Vec::new();
         for group in self.groups(&leased) {
-            let outcomes = self.attempt_group(&leased, &group).await;
-            for (recipient, outcome) in group.recipients.iter().zip(outcomes) {
-                let outcome = self.give_up_if_old(&leased, recipient, outcome);
-                tell(&leased, recipient, group.next_hop, &outcome);
-                if let Outcome::Failed(reply) = &outcome {
+            let answers = self.attempt_group(&leased, &group).await;
+            for (recipient, mut answer) in group.recipients.iter().zip(answers) {
+                answer.outcome = self.give_up_if_old(&leased, recipient, answer.outcome);
+                tell(&leased, recipient, &answer);
+                if let Outcome::Failed(reply) = &answer.outcome {
                     failed.push(((*recipient).clone(), reply.clone()));
                 }
-                settlement.recipients.push((recipient.position, self.disposition(&leased, recipient, outcome)));
+                settlement.recipients.push((recipient.position, self.disposition(&leased, recipient, answer.outcome)));
             }
         }
         // A message with a null sender has nobody to report to; `disposition` keeps its recipients.
@@ -65,35 +69,40 @@ impl Courier {
         settlement
     }
 
-    fn groups<'a>(&'a self, leased: &'a Leased) -> Vec<Group<'a>> {
+    fn groups<'a>(&self, leased: &'a Leased) -> Vec<Group<'a>> {
         let mut groups: Vec<Group<'a>> = Vec::new();
+        let Settings { routes, hostname, .. } = &self.settings;
         for recipient in &leased.recipients {
-            let next_hop = next_hop(&self.settings.routes, &recipient.recipient.address);
-            match groups.iter_mut().find(|group| group.next_hop == next_hop) {
+            let destination = destination(routes, hostname, &leased.sender, &recipient.recipient.address);
+            let fits =
+                |group: &&mut Group<'a>| group.destination == destination && group.recipients.len() < MOST_RECIPIENTS;
+            match groups.iter_mut().find(fits) {
                 Some(group) => group.recipients.push(recipient),
-                None => groups.push(Group { next_hop, recipients: vec![recipient] }),
+                None => groups.push(Group { destination, recipients: vec![recipient] }),
             }
         }
         groups
     }
 
-    /// One outcome for each recipient of the group, in order.
-    async fn attempt_group(&self, leased: &Leased, group: &Group<'_>) -> Vec<Outcome> {
-        let all = |outcome: Outcome| vec![outcome; group.recipients.len()];
-        let Some(next_hop) = group.next_hop else {
-            return all(Outcome::Failed(Reply::new(550, EnhancedCode(5, 4, 4), "no route for this domain")));
+    /// One answer for each recipient of the group, in order.
+    async fn attempt_group(&self, leased: &Leased, group: &Group<'_>) -> Vec<Answer> {
+        let all = |outcome: Outcome| vec![Answer::ours(outcome); group.recipients.len()];
+        let destination = match &group.destination {
+            Ok(destination) => destination,
+            Err(reply) => return all(Outcome::of(reply.clone(), false)),
         };
+        let Some(route) = self.settings.routes.get(destination.route) else { return Vec::new() };
         let mail = match self.filtered(leased, group).await {
             Ok(mail) => mail,
             Err(outcome) => return all(outcome),
         };
-        let recipients: Vec<_> = mail.envelope.recipients.iter().map(|recipient| recipient.address.clone()).collect();
-        let copy = Copy { sender: &mail.envelope.sender, recipients: &recipients, message: &mail.message };
-        match send(&copy, next_hop, &self.pool, &self.settings).await {
-            Ok(outcomes) => outcomes,
-            Err(error @ ClientError::Connect(..)) => all(Outcome::trouble(1, error.to_string())),
-            Err(error) => all(Outcome::trouble(2, error.to_string())),
+        let Envelope { sender, recipients, parameters } = &mail.envelope;
+        let copy = Copy { sender, parameters, recipients, message: &mail.message };
+        let exchange = exchange(&copy, destination, route, &self.pool, &self.settings).await;
+        if let Some(reply) = exchange.unreachable {
+            tracing::debug!(next_hop = %destination.next_hop, %reply, "can't be reached");
         }
+        exchange.answers
     }
 
     /// The copy as the `[[delivery]]` stages leave it, or what they want instead of a delivery.
@@ -156,13 +165,13 @@ impl Courier {
 }
 
 /// One line for each recipient and attempt.
-fn tell(leased: &Leased, recipient: &LeasedRecipient, next_hop: Option<&NextHop>, outcome: &Outcome) {
+fn tell(leased: &Leased, recipient: &LeasedRecipient, answer: &Answer) {
     let id = &*leased.id;
     let to = recipient.recipient.address.as_str();
-    let relay = next_hop.map_or_else(|| "none".to_owned(), ToString::to_string);
+    let relay = answer.server.as_deref().unwrap_or("none");
     let age: Duration = SystemTime::now().duration_since(leased.received).unwrap_or_default();
     let delay = format!("{:.2}", age.as_secs_f64());
-    match outcome {
+    match &answer.outcome {
         Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
         Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
         Outcome::Failed(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),

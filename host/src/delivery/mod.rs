@@ -3,26 +3,41 @@
 mod attempt;
 mod bounce;
 mod client;
+mod exchange;
+mod login;
+mod next_hop;
 mod outcome;
+mod own;
 mod queue;
 mod retry;
 mod route;
+mod servers;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
+use crate::dns::Resolver;
+
+pub use client::{Tls, TlsError, TlsMode};
+pub use login::{Account, Credentials, Login};
+pub use next_hop::{NextHop, NextHopError, Protocol};
+pub use own::OwnAddresses;
 pub use queue::Delivery;
 pub use retry::RetrySchedule;
-pub use route::{NextHop, Route};
+pub use route::{Keys, Pattern, Route, Way};
 
 /// What the operator decides about delivery.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Our name in EHLO and in reports.
     pub hostname: String,
     /// Where mail goes, in order; the first that fits a recipient's domain counts.
     pub routes: Vec<Route>,
+    /// Who is asked for mail exchangers and addresses.
+    pub resolver: Resolver,
+    /// Where mail would come back to us.
+    pub own: OwnAddresses,
     /// When to try again, and when to give up.
     pub retry: RetrySchedule,
     /// Messages that are being delivered at the same time.
@@ -32,13 +47,13 @@ pub struct Settings {
 }
 
 /// How long to wait for a next hop, phase by phase; the defaults are those of RFC 5321 4.5.3.2.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until the connection is there. Default 30 s (Postfix smtp_connect_timeout).
     pub connect: Duration,
-    /// For the greeting and for the reply to each command. Default 5 min.
+    /// For the greeting and for the reply to each command. Default 5 min (Postfix smtp_helo_timeout, smtp_mail_timeout, smtp_rcpt_timeout).
     pub command: Duration,
-    /// For the reply to the end of the data. Default 10 min.
+    /// For the reply to the end of the data. Default 10 min (Postfix smtp_data_done_timeout).
     pub data: Duration,
 }
 

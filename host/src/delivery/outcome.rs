@@ -1,6 +1,6 @@
 //! What a next hop's answer means for a recipient.
 
-use crate::smtp::{EnhancedCode, Reply};
+use crate::smtp::Reply;
 
 /// What became of one recipient at one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +26,5 @@ impl Outcome {
             500..=599 => Self::Failed(reply),
             _ => Self::Deferred(reply),
         }
-    }
-
-    /// Trouble that is ours or the network's: 4.4.1 no answer, 4.4.2 bad connection (RFC 3463 3.5).
-    pub(super) fn trouble(detail: u16, what: impl Into<String>) -> Self {
-        Self::Deferred(Reply::new(451, EnhancedCode(4, 4, detail), what))
     }
 }

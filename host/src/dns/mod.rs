@@ -31,11 +31,13 @@ pub struct DnsSettings {
     pub timeout: Duration,
     /// How often a server is asked that does not answer. Default 2.
     pub attempts: usize,
+    /// Whether IPv6 addresses are given and tried before IPv4 ones. Default false.
+    pub ipv6_first: bool,
 }
 
 impl Default for DnsSettings {
     fn default() -> Self {
-        Self { servers: Vec::new(), timeout: Duration::from_secs(5), attempts: 2 }
+        Self { servers: Vec::new(), timeout: Duration::from_secs(5), attempts: 2, ipv6_first: false }
     }
 }
 
@@ -92,6 +94,7 @@ pub enum MailExchanges {
 #[derive(Clone)]
 pub struct Resolver {
     inner: TokioResolver,
+    ipv6_first: bool,
 }
 
 impl fmt::Debug for Resolver {
@@ -115,7 +118,12 @@ impl Resolver {
         options.timeout = settings.timeout;
         options.attempts = settings.attempts;
         options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        builder.build().map(|inner| Self { inner }).map_err(unusable)
+        builder.build().map(|inner| Self { inner, ipv6_first: settings.ipv6_first }).map_err(unusable)
+    }
+
+    /// Whether IPv6 addresses come first.
+    pub fn prefers_ipv6(&self) -> bool {
+        self.ipv6_first
     }
 
     /// Who takes mail for a domain.
@@ -134,13 +142,13 @@ impl Resolver {
         })
     }
 
-    /// The addresses of a host, IPv4 first; none where the name exists and has no address.
+    /// The addresses of a host, IPv4 first unless the settings say otherwise; none where the name exists and has no address.
     pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, DnsError> {
         let found = self.inner.lookup_ip(name_of(host)?).await;
         match found.map_err(|error| DnsError::of(host, &error)) {
             Ok(found) => {
                 let mut addresses: Vec<_> = found.iter().collect();
-                addresses.sort_by_key(IpAddr::is_ipv6);
+                addresses.sort_by_key(|address| address.is_ipv6() != self.ipv6_first);
                 Ok(addresses)
             }
             Err(None) => Ok(Vec::new()),

@@ -9,7 +9,12 @@ pub(crate) mod dns_server;
 use dns_server::DnsServer;
 
 fn resolver(server: &DnsServer) -> Resolver {
-    let settings = DnsSettings { servers: vec![server.address()], timeout: Duration::from_millis(300), attempts: 1 };
+    let settings = DnsSettings {
+        servers: vec![server.address()],
+        timeout: Duration::from_millis(300),
+        attempts: 1,
+        ..DnsSettings::default()
+    };
     Resolver::new(&settings).expect("a resolver")
 }
 

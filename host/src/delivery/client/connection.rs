@@ -1,82 +1,146 @@
-//! One connection to a next hop: greeting, EHLO, commands and replies, each within its time.
+//! One connection to a server: greeting, EHLO, TLS, AUTH, commands and replies, each within its time.
 
 use std::{future::Future, io, time::Duration};
 
 use bytes::BytesMut;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::reply::{self, NoReply};
+use super::{
+    auth,
+    error::ClientError,
+    hello::{self, Offers},
+    reply,
+    stream::{self, Stream},
+    tls::{Tls, TlsMode},
+};
 use crate::{
-    delivery::{NextHop, Settings},
+    delivery::{
+        Settings,
+        login::Account,
+        next_hop::{NextHop, Protocol},
+        servers::{Place, Server},
+    },
     smtp::Reply,
 };
 
-/// The conversation with a next hop broke. What was under way is tried again.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ClientError {
-    /// No connection: refused, no route, unknown host.
-    #[error("connect to {0}: {1}")]
-    Connect(NextHop, io::Error),
-    /// It broke in the middle.
-    #[error("lost connection: {0}")]
-    Lost(#[from] io::Error),
-    /// It took too long.
-    #[error("timed out after {limit:?} while {doing}")]
-    Timeout {
-        /// How long was waited.
-        limit: Duration,
-        /// For what.
-        doing: &'static str,
-    },
-    /// The other side doesn't talk SMTP.
-    #[error(transparent)]
-    NoReply(#[from] NoReply),
-    /// It does not want us: the greeting or EHLO was refused.
-    #[error("refused to talk to us: {0}")]
-    Refused(Reply),
-}
-
-/// What the server's EHLO reply offers (RFC 5321 4.1.1.1).
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Offers {
-    pub(super) pipelining: bool,
-    pub(super) eight_bit: bool,
-    pub(super) utf8: bool,
-    pub(super) size: bool,
+/// How to talk to a server.
+pub(crate) struct Manner<'a> {
+    pub(crate) next_hop: &'a NextHop,
+    pub(crate) tls: &'a Tls,
+    pub(crate) account: Option<Account>,
+    /// Whether the account may be told without TLS.
+    pub(crate) without_tls: bool,
 }
 
 /// A connection on which transactions can run.
-pub(super) struct Connection {
-    stream: TcpStream,
+pub(crate) struct Connection {
+    stream: Stream,
     input: BytesMut,
     pub(super) offers: Offers,
+    /// Whether it speaks LMTP.
+    pub(super) lmtp: bool,
     /// Transactions on it so far.
     pub(super) used: u32,
+    /// To whom, for the log.
+    pub(crate) server: Server,
 }
 
 impl Connection {
-    /// Connect and introduce ourselves: EHLO, or HELO where the server doesn't know EHLO (RFC 5321 3.2).
-    pub(super) async fn open(next_hop: &NextHop, settings: &Settings) -> Result<Self, ClientError> {
+    /// Connect, introduce ourselves, and secure the connection as the route wants it. Where TLS is only welcome, a server with which it
+    /// fails is asked again without.
+    pub(crate) async fn open(server: &Server, manner: &Manner<'_>, settings: &Settings) -> Result<Self, ClientError> {
+        match Self::try_open(server, manner, settings, manner.tls.mode).await {
+            Err(ClientError::Tls(error)) if manner.tls.mode == TlsMode::May => {
+                tracing::info!(%server, "TLS failed, going on without: {error}");
+                Self::try_open(server, manner, settings, TlsMode::None).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn try_open(
+        server: &Server,
+        manner: &Manner<'_>,
+        settings: &Settings,
+        mode: TlsMode,
+    ) -> Result<Self, ClientError> {
         let timeouts = &settings.timeouts;
-        let connect = TcpStream::connect((next_hop.host.as_str(), next_hop.port));
-        let stream = in_time(timeouts.connect, "connecting", connect).await?;
-        let stream = stream.map_err(|error| ClientError::Connect(next_hop.clone(), error))?;
-        stream.set_nodelay(true)?;
-        let mut connection = Self { stream, input: BytesMut::new(), offers: Offers::default(), used: 0 };
+        let connecting = in_time(timeouts.connect, "connecting", stream::connect(&server.place)).await;
+        let stream = connecting.and_then(|stream| stream.map_err(ClientError::from));
+        let stream = stream.map_err(|error| ClientError::Connect(server.to_string(), Box::new(error)))?;
+        let mut connection = Self {
+            stream,
+            input: BytesMut::new(),
+            offers: Offers::default(),
+            lmtp: manner.next_hop.is_lmtp(),
+            used: 0,
+            server: server.clone(),
+        };
+        let implicit = matches!(manner.next_hop, NextHop::Host { protocol: Protocol::Smtps, .. });
+        if implicit {
+            connection = connection.secured(manner.tls, timeouts.command).await?;
+        }
         let greeting = connection.reply(timeouts.command, "waiting for the greeting").await?;
         if greeting.code != 220 {
             return Err(ClientError::Refused(greeting));
         }
-        let hello = connection.command(&format!("EHLO {}\r\n", settings.hostname), timeouts.command).await?;
-        if hello.code == 250 {
-            connection.offers = offers(&hello);
-            return Ok(connection);
+        connection.introduce(manner.next_hop, settings).await?;
+        let mut secure = implicit;
+        if !implicit && mode != TlsMode::None && connection.offers.starttls {
+            let go = connection.command("STARTTLS\r\n", timeouts.command).await?;
+            if go.code == 220 {
+                // RFC 3207 4.2: what was heard before counts no more, nor what somebody may have put in behind the reply.
+                connection.input.clear();
+                connection = connection.secured(manner.tls, timeouts.command).await?;
+                connection.introduce(manner.next_hop, settings).await?;
+                secure = true;
+            }
         }
-        let hello = connection.command(&format!("HELO {}\r\n", settings.hostname), timeouts.command).await?;
-        if hello.code == 250 { Ok(connection) } else { Err(ClientError::Refused(hello)) }
+        if !secure && matches!(mode, TlsMode::Encrypt | TlsMode::Verify) {
+            return Err(ClientError::NoTls);
+        }
+        if let Some(account) = &manner.account {
+            if !secure && !manner.without_tls {
+                return Err(ClientError::NoTls);
+            }
+            auth::authenticate(&mut connection, account, timeouts.command).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn secured(mut self, tls: &Tls, timeout: Duration) -> Result<Self, ClientError> {
+        let handshake = in_time(timeout, "shaking hands for TLS", tls.connect(self.stream, &self.server.name)).await?;
+        self.stream = Box::new(handshake.map_err(ClientError::Tls)?);
+        Ok(self)
+    }
+
+    /// EHLO, or HELO where the server doesn't know EHLO (RFC 5321 3.2); LHLO for LMTP.
+    async fn introduce(&mut self, next_hop: &NextHop, settings: &Settings) -> Result<(), ClientError> {
+        let (name, timeout) = (&settings.hostname, settings.timeouts.command);
+        let verb = if self.lmtp { "LHLO" } else { "EHLO" };
+        let hello = self.command(&format!("{verb} {name}\r\n"), timeout).await?;
+        if hello.code == 250 {
+            self.check_name(&hello, next_hop, settings)?;
+            self.offers = hello::offers(&hello);
+            return Ok(());
+        }
+        if self.lmtp {
+            return Err(ClientError::Refused(hello));
+        }
+        let hello = self.command(&format!("HELO {name}\r\n"), timeout).await?;
+        if hello.code == 250 { Ok(()) } else { Err(ClientError::Refused(hello)) }
+    }
+
+    /// Who answers with our own name is ourselves, by a way that its address doesn't show. Only where mail comes from anywhere: on other
+    /// ports, relays of one name may well stand one behind the other.
+    fn check_name(&self, hello: &Reply, next_hop: &NextHop, settings: &Settings) -> Result<(), ClientError> {
+        let name = hello.text.split([' ', '\n']).next().unwrap_or_default();
+        let public = matches!(&self.server.place, Place::Tcp(address) if address.port() == 25)
+            || matches!(next_hop, NextHop::Mx { .. });
+        if public && name.eq_ignore_ascii_case(&settings.hostname) {
+            return Err(ClientError::OurName(self.server.to_string()));
+        }
+        Ok(())
     }
 
     /// Send one command and read its reply.
@@ -94,7 +158,8 @@ impl Connection {
             }
             octets = octets.get(written..).unwrap_or_default();
         }
-        Ok(())
+        // TLS keeps octets back until it is told.
+        Ok(in_time(timeout, "sending", self.stream.flush()).await??)
     }
 
     /// Read the next reply.
@@ -110,30 +175,19 @@ impl Connection {
     }
 
     /// Whether the server has closed, or said something that nobody asked for, while the connection lay idle.
-    pub(super) fn is_stale(&self) -> bool {
-        let mut octet = [0];
-        !matches!(self.stream.try_read(&mut octet), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub(super) fn is_stale(&mut self) -> bool {
+        !self.input.is_empty() || stream::has_news(&mut self.stream)
     }
 
-    /// Say goodbye; nobody waits for the answer.
-    pub(super) async fn quit(mut self) {
-        let goodbye = self.stream.write_all(b"QUIT\r\n");
-        drop(tokio::time::timeout(Duration::from_secs(1), goodbye).await);
+    /// Whether the server takes over what the sender asked to be told (RFC 3461).
+    pub(crate) fn tells_sender(&self) -> bool {
+        self.offers.dsn
     }
-}
 
-fn offers(hello: &Reply) -> Offers {
-    let mut offers = Offers::default();
-    for line in hello.text.lines().skip(1) {
-        match line.split(' ').next().unwrap_or_default().to_ascii_uppercase().as_str() {
-            "PIPELINING" => offers.pipelining = true,
-            "8BITMIME" => offers.eight_bit = true,
-            "SMTPUTF8" => offers.utf8 = true,
-            "SIZE" => offers.size = true,
-            _ => {}
-        }
+    /// Say goodbye.
+    pub(super) async fn quit(self) {
+        stream::quit(self.stream).await;
     }
-    offers
 }
 
 async fn in_time<T>(limit: Duration, doing: &'static str, work: impl Future<Output = T>) -> Result<T, ClientError> {

@@ -6,38 +6,38 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::connection::{ClientError, Connection};
-use crate::delivery::{NextHop, Settings};
+use super::connection::Connection;
+use crate::delivery::route::Destination;
 
 /// How long a connection waits; a server that wants us gone sooner closes it, which is noticed.
 const LONGEST_IDLE: Duration = Duration::from_secs(2);
 /// Transactions on one connection at most (Postfix smtp_connection_reuse_count_limit is off; others limit at 100).
 const MOST_TRANSACTIONS: u32 = 100;
 
-/// Idle connections by next hop.
+/// Idle connections by destination.
 #[derive(Default)]
 pub(crate) struct Pool {
-    idle: Mutex<HashMap<NextHop, Vec<(Connection, Instant)>>>,
+    idle: Mutex<HashMap<Destination, Vec<(Connection, Instant)>>>,
 }
 
 impl Pool {
-    /// A connection: an idle one if it still lives, else a new one.
-    pub(super) async fn get(&self, next_hop: &NextHop, settings: &Settings) -> Result<Connection, ClientError> {
-        while let Some((connection, since)) = self.take(next_hop) {
+    /// An idle connection that still lives.
+    pub(crate) fn take(&self, destination: &Destination) -> Option<Connection> {
+        loop {
+            let (mut connection, since) = self.lock().get_mut(destination)?.pop()?;
             if since.elapsed() < LONGEST_IDLE && !connection.is_stale() {
-                return Ok(connection);
+                return Some(connection);
             }
         }
-        Connection::open(next_hop, settings).await
     }
 
     /// Keep a connection for the next transaction, or say goodbye on it.
-    pub(super) async fn put(&self, next_hop: &NextHop, connection: Connection) {
+    pub(crate) async fn put(&self, destination: &Destination, connection: Connection) {
         if connection.used >= MOST_TRANSACTIONS {
             connection.quit().await;
             return;
         }
-        self.lock().entry(next_hop.clone()).or_default().push((connection, Instant::now()));
+        self.lock().entry(destination.clone()).or_default().push((connection, Instant::now()));
     }
 
     /// Say goodbye on all connections that have waited too long.
@@ -53,11 +53,7 @@ impl Pool {
         }
     }
 
-    fn take(&self, next_hop: &NextHop) -> Option<(Connection, Instant)> {
-        self.lock().get_mut(next_hop)?.pop()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<NextHop, Vec<(Connection, Instant)>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Destination, Vec<(Connection, Instant)>>> {
         // Nothing in here can leave the map half changed.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

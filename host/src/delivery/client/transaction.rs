@@ -1,101 +1,101 @@
-//! One message to one next hop: MAIL, RCPT for each recipient, DATA (RFC 5321 3.3), in as few round trips as the server allows.
-
-use std::fmt::Write as _;
+//! One message to one server: MAIL, RCPT for each recipient, the data (RFC 5321 3.3), in as few round trips as the server allows.
 
 use super::{
-    connection::{ClientError, Connection, Offers},
+    connection::Connection,
     data,
-    pool::Pool,
+    error::ClientError,
+    fit::{Fitted, fit},
 };
 use crate::{
-    delivery::{NextHop, Settings, outcome::Outcome},
-    mail::{Address, Message, ReversePath},
-    smtp::{EnhancedCode, Reply},
+    delivery::{Settings, outcome::Outcome},
+    mail::{MailParameters, Message, Recipient, ReversePath},
+    smtp::Reply,
 };
 
 /// A copy that leaves.
+#[derive(Clone, Copy)]
 pub(crate) struct Copy<'a> {
     pub(crate) sender: &'a ReversePath,
-    pub(crate) recipients: &'a [Address],
+    pub(crate) parameters: &'a MailParameters,
+    pub(crate) recipients: &'a [Recipient],
     pub(crate) message: &'a Message,
 }
 
-impl Copy<'_> {
-    fn is_eight_bit(&self) -> bool {
-        self.message.pieces().any(|piece| !piece.is_ascii())
-    }
+/// The conversation broke in a transaction.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    pub(crate) error: ClientError,
+    /// Whether all of the message was sent: the server may have it, and another must not get it now.
+    pub(crate) sent: bool,
+}
 
-    /// RFC 6531 3.1: an address beyond ASCII needs a server that knows them.
-    fn is_international(&self) -> bool {
-        !self.sender.as_str().is_ascii() || self.recipients.iter().any(Address::is_international)
-    }
-
-    fn mail_command(&self, offers: Offers) -> String {
-        let mut line = format!("MAIL FROM:<{}>", self.sender);
-        if offers.size {
-            write!(line, " SIZE={}", self.message.size()).ok();
-        }
-        // RFC 6152; a server that doesn't offer it gets the octets all the same, as everybody does it.
-        if offers.eight_bit && self.is_eight_bit() {
-            line.push_str(" BODY=8BITMIME");
-        }
-        if self.is_international() {
-            line.push_str(" SMTPUTF8");
-        }
-        line + "\r\n"
+impl From<ClientError> for Broken {
+    fn from(error: ClientError) -> Self {
+        Self { error, sent: false }
     }
 }
 
-/// Send a copy. One outcome for each recipient, in their order; an error means that nobody got it, as far as we know.
+/// Send a copy. One outcome for each recipient, in their order.
 pub(crate) async fn send(
+    connection: &mut Connection,
     copy: &Copy<'_>,
-    next_hop: &NextHop,
-    pool: &Pool,
     settings: &Settings,
-) -> Result<Vec<Outcome>, ClientError> {
-    let mut connection = pool.get(next_hop, settings).await?;
-    if copy.is_international() && !connection.offers.utf8 {
-        pool.put(next_hop, connection).await;
-        let reply = Reply::new(553, EnhancedCode(5, 6, 7), "the next hop does not take internationalised addresses");
-        return Ok(vec![Outcome::Failed(reply); copy.recipients.len()]);
-    }
-    let mut transaction = Transaction { connection: &mut connection, copy, settings };
-    let outcomes = if transaction.connection.offers.pipelining {
-        transaction.pipelined().await?
-    } else {
-        transaction.step_by_step().await?
+) -> Result<Vec<Outcome>, Broken> {
+    let fitted = match fit(copy, connection.offers) {
+        Ok(fitted) => fitted,
+        Err(reply) => return Ok(vec![Outcome::of(reply, false); copy.recipients.len()]),
     };
-    connection.used += 1;
-    pool.put(next_hop, connection).await;
-    Ok(outcomes)
+    // Who can't be reached through this server is not named to it.
+    let named: Vec<&str> = fitted.recipients.iter().filter_map(|one| one.as_deref().ok()).collect();
+    let mut answered = if named.is_empty() {
+        Vec::new().into_iter()
+    } else {
+        let transaction = Transaction { connection, fitted: &fitted, named, settings };
+        transaction.run().await?.into_iter()
+    };
+    connection.used = connection.used.saturating_add(1);
+    let outcome = |named: &Result<String, Reply>| match named {
+        Ok(_) => answered.next(),
+        Err(reply) => Some(Outcome::of(reply.clone(), false)),
+    };
+    Ok(fitted.recipients.iter().filter_map(outcome).collect())
 }
 
 struct Transaction<'a> {
     connection: &'a mut Connection,
-    copy: &'a Copy<'a>,
+    fitted: &'a Fitted<'a>,
+    /// RCPT commands.
+    named: Vec<&'a str>,
     settings: &'a Settings,
 }
 
+fn is_good(reply: &Reply) -> bool {
+    reply.code / 100 == 2
+}
+
 impl Transaction<'_> {
+    async fn run(mut self) -> Result<Vec<Outcome>, Broken> {
+        if self.connection.offers.pipelining { self.pipelined().await } else { self.step_by_step().await }
+    }
+
     /// RFC 2920: all commands in one go, then all replies.
-    async fn pipelined(&mut self) -> Result<Vec<Outcome>, ClientError> {
-        let timeout = self.settings.timeouts.command;
-        let mut commands = self.copy.mail_command(self.connection.offers);
-        for recipient in self.copy.recipients {
-            write!(commands, "RCPT TO:<{recipient}>\r\n").ok();
+    async fn pipelined(&mut self) -> Result<Vec<Outcome>, Broken> {
+        let mut commands = self.fitted.mail.clone();
+        commands.extend(self.named.iter().copied());
+        if !self.fitted.binary {
+            commands.push_str("DATA\r\n");
         }
-        commands.push_str("DATA\r\n");
-        self.connection.write(commands.as_bytes(), timeout).await?;
+        self.connection.write(commands.as_bytes(), self.settings.timeouts.command).await?;
         let mail = self.reply().await?;
-        let mut replies = Vec::with_capacity(self.copy.recipients.len());
-        for _ in self.copy.recipients {
+        let mut replies = Vec::with_capacity(self.named.len());
+        for _ in 0..self.named.len() {
             replies.push(self.reply().await?);
         }
-        let data = self.reply().await?;
-        if mail.code / 100 != 2 {
+        let data = if self.fitted.binary { None } else { Some(self.reply().await?) };
+        if !is_good(&mail) {
             // Some servers say 354 all the same; what follows then is an empty message to nobody.
-            if data.code == 354 {
-                self.connection.command(".\r\n", timeout).await?;
+            if data.is_some_and(|data| data.code == 354) {
+                self.nothing().await?;
             }
             self.reset().await?;
             return Ok(vec![Outcome::of(mail, false); replies.len()]);
@@ -104,45 +104,84 @@ impl Transaction<'_> {
     }
 
     /// For servers without PIPELINING.
-    async fn step_by_step(&mut self) -> Result<Vec<Outcome>, ClientError> {
+    async fn step_by_step(&mut self) -> Result<Vec<Outcome>, Broken> {
         let timeout = self.settings.timeouts.command;
-        let mail = self.connection.command(&self.copy.mail_command(self.connection.offers), timeout).await?;
-        if mail.code / 100 != 2 {
-            return Ok(vec![Outcome::of(mail, false); self.copy.recipients.len()]);
-        }
-        let mut replies = Vec::with_capacity(self.copy.recipients.len());
-        for recipient in self.copy.recipients {
-            replies.push(self.connection.command(&format!("RCPT TO:<{recipient}>\r\n"), timeout).await?);
-        }
-        if replies.iter().all(|reply| reply.code / 100 != 2) {
+        let mail = self.connection.command(&self.fitted.mail, timeout).await?;
+        if !is_good(&mail) {
             self.reset().await?;
-            return Ok(replies.into_iter().map(|reply| Outcome::of(reply, true)).collect());
+            return Ok(vec![Outcome::of(mail, false); self.named.len()]);
         }
-        let data = self.connection.command("DATA\r\n", timeout).await?;
+        let mut replies = Vec::with_capacity(self.named.len());
+        for command in &self.named {
+            replies.push(self.connection.command(command, timeout).await?);
+        }
+        let data = match replies.iter().any(is_good) && !self.fitted.binary {
+            true => Some(self.connection.command("DATA\r\n", timeout).await?),
+            false => None,
+        };
         self.finish(replies, data).await
     }
 
-    /// After DATA: the message for those that were accepted.
-    async fn finish(&mut self, replies: Vec<Reply>, data: Reply) -> Result<Vec<Outcome>, ClientError> {
-        let timeouts = self.settings.timeouts;
-        let accepted = |reply: &Reply| reply.code / 100 == 2;
-        let verdict = match (data.code, replies.iter().any(accepted)) {
-            (354, true) => {
-                let wire = data::encode(self.copy.message.pieces(), self.copy.message.size());
-                self.connection.write(&wire, timeouts.command).await?;
-                self.connection.reply(timeouts.data, "waiting for the reply to the end of the data").await?
+    /// The message for those that were accepted. `data` is the reply to DATA, where that was said.
+    async fn finish(&mut self, replies: Vec<Reply>, data: Option<Reply>) -> Result<Vec<Outcome>, Broken> {
+        let accepted = replies.iter().filter(|reply| is_good(reply)).count();
+        let verdicts = match data {
+            // Nobody was accepted, yet the server wants the data: nothing, then (RFC 2920 3.1).
+            Some(data) if data.code == 354 && accepted == 0 => {
+                self.nothing().await?;
+                Vec::new()
             }
-            // RFC 2920 3.1: nobody was accepted, yet the server wants the data: nothing, then.
-            (354, false) => self.connection.command(".\r\n", timeouts.command).await?,
-            _ => {
+            Some(data) if data.code != 354 => {
                 self.reset().await?;
-                data
+                vec![data; accepted]
             }
+            None if accepted == 0 => {
+                self.reset().await?;
+                Vec::new()
+            }
+            _ => self.message(accepted).await?,
         };
-        let outcome = |reply: Reply| {
-            if accepted(&reply) { Outcome::of(verdict.clone(), false) } else { Outcome::of(reply, true) }
+        let mut verdicts = verdicts.into_iter();
+        let outcome = |reply: Reply| match is_good(&reply) {
+            true => Outcome::of(verdicts.next().unwrap_or(reply), false),
+            false => Outcome::of(reply, true),
         };
         Ok(replies.into_iter().map(outcome).collect())
+    }
+
+    /// The message itself, and what the server says to it: once, or by LMTP for each recipient (RFC 2033 4.2).
+    async fn message(&mut self, accepted: usize) -> Result<Vec<Reply>, Broken> {
+        let (message, timeouts) = (&self.fitted.message, self.settings.timeouts);
+        if self.fitted.binary {
+            let command = format!("BDAT {} LAST\r\n", message.size());
+            self.connection.write(command.as_bytes(), timeouts.command).await?;
+            for piece in message.pieces() {
+                self.connection.write(piece, timeouts.command).await?;
+            }
+        } else {
+            let wire = data::encode(message.pieces(), message.size());
+            self.connection.write(&wire, timeouts.command).await?;
+        }
+        let count = if self.connection.lmtp { accepted } else { 1 };
+        let mut verdicts = Vec::with_capacity(count);
+        for _ in 0..count {
+            let reply = self.connection.reply(timeouts.data, "waiting for the reply to the end of the data").await;
+            match (reply, verdicts.is_empty()) {
+                (Ok(reply), _) => verdicts.push(reply),
+                (Err(error), true) => return Err(Broken { error, sent: true }),
+                // Some recipients have their answer; the others wait for another attempt.
+                (Err(error), false) => {
+                    self.connection.used = u32::MAX;
+                    verdicts.push(error.reply());
+                }
+            }
+        }
+        let only = verdicts.first().filter(|_| !self.connection.lmtp).cloned();
+        Ok(only.map_or(verdicts, |reply| vec![reply; accepted]))
+    }
+
+    async fn nothing(&mut self) -> Result<(), ClientError> {
+        self.connection.command(".\r\n", self.settings.timeouts.command).await.map(drop)
     }
 
     /// Leave no half transaction behind for whoever uses the connection next.

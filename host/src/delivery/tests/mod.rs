@@ -1,9 +1,13 @@
 //! Delivery with a real spool and real sockets: what each answer of a next hop does to each recipient.
 
+mod exchange;
 mod next_hop;
+mod security;
+mod servers;
 mod stages;
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,6 +18,7 @@ use tokio::sync::watch;
 use self::next_hop::{NextHop, Script};
 use super::*;
 use crate::{
+    dns::DnsSettings,
     mail::{Address, Client, Envelope, Message, Recipient, ReversePath},
     pipeline::Stage,
     spool::{Counts, NewMessage, Spool, SqliteSpool},
@@ -28,20 +33,14 @@ struct Bench {
 
 impl Bench {
     fn start(next_hop: &NextHop, stages: Vec<Stage>, retry: RetrySchedule) -> Self {
+        let route = route(&format!("smtp://{}", next_hop.address));
+        Self::with_settings(Settings { retry, ..settings(vec![route]) }, stages)
+    }
+
+    fn with_settings(settings: Settings, stages: Vec<Stage>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Arc::new(SqliteSpool::open(folder.path()).expect("a spool"));
         let (stop, shutdown) = watch::channel(false);
-        let host = next_hop.address.ip().to_string();
-        let settings = Settings {
-            hostname: "relay.example.com".to_owned(),
-            routes: vec![Route {
-                domains: vec!["*".to_owned()],
-                next_hop: super::NextHop { host, port: next_hop.address.port() },
-            }],
-            retry,
-            concurrency: 5,
-            timeouts: Timeouts::default(),
-        };
         Delivery::start(settings, spool.clone(), stages.into(), shutdown);
         Self { spool, _stop: stop, _folder: folder }
     }
@@ -53,6 +52,11 @@ impl Bench {
 
     async fn send(&self, id: &str, sender: ReversePath, recipients: &[&str]) {
         let recipient = |text: &&str| Recipient::new(address(text));
+        let envelope = Envelope::new(sender, recipients.iter().map(recipient).collect());
+        self.send_envelope(id, envelope, "Subject: grüße\r\n\r\n.dot\r\n").await;
+    }
+
+    async fn send_envelope(&self, id: &str, envelope: Envelope, text: &'static str) {
         let message = NewMessage {
             id: id.to_owned(),
             client: Client {
@@ -63,8 +67,8 @@ impl Bench {
                 login: None,
                 trusted: true,
             },
-            envelope: Envelope::new(sender, recipients.iter().map(recipient).collect()),
-            message: Message::parse(Bytes::from_static("Subject: grüße\r\n\r\n.dot\r\n".as_bytes())),
+            envelope,
+            message: Message::parse(Bytes::from_static(text.as_bytes())),
             received: SystemTime::now(),
             hold: None,
             files: Vec::new(),
@@ -82,6 +86,35 @@ impl Bench {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         panic!("{:?} in the spool, not {expected:?}", self.spool.counts().await);
+    }
+}
+
+/// A route for everything.
+fn route(next_hop: &str) -> Route {
+    Route {
+        recipients: vec![Pattern::Any],
+        senders: vec![],
+        way: Way::To(next_hop.parse().expect("a next hop")),
+        tls: Tls::new(TlsMode::May, None, None).expect("TLS"),
+        login: None,
+        concurrency: 5,
+    }
+}
+
+fn settings(routes: Vec<Route>) -> Settings {
+    with_dns(routes, "127.0.0.1:9".parse().expect("an address"))
+}
+
+fn with_dns(routes: Vec<Route>, server: SocketAddr) -> Settings {
+    let dns = DnsSettings { servers: vec![server], attempts: 1, ..DnsSettings::default() };
+    Settings {
+        hostname: "relay.example.com".to_owned(),
+        routes,
+        resolver: Resolver::new(&dns).expect("a resolver"),
+        own: OwnAddresses::default(),
+        retry: RetrySchedule::default(),
+        concurrency: 5,
+        timeouts: Timeouts::default(),
     }
 }
 

@@ -1,0 +1,93 @@
+//! Pipelines of `examples/` that are about routes: run as they stand, but for addresses and ports.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
+
+use crate::{
+    client::Client,
+    dns_server::DnsServer,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
+
+/// An example with some of its text replaced; each text must be there.
+pub(crate) fn example(name: &str, changes: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+    let mut text = fs::read_to_string(path).expect("the example");
+    for (from, to) in changes {
+        assert!(text.contains(from), "{name} has no {from}");
+        text = text.replace(from, to);
+    }
+    text
+}
+
+fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    free.local_addr().expect("an address").port()
+}
+
+fn send(relay: &Relay, sender: &str, recipient: &str) {
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let reply = client.send(sender, &[recipient], b"Subject: hello\r\n\r\nbody\r\n").expect("a reply");
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+}
+
+/// The address of the first exchanger is taken, and given free when it has to come back.
+#[test]
+fn a_backup_exchanger_keeps_mail_until_the_first_is_back() {
+    let port = free_port();
+    let dns = DnsServer::start(&[
+        "example.com MX 10 mx1.example.com",
+        "example.com MX 20 mx2.example.com",
+        "mx1.example.com A 127.0.0.1",
+        "mx2.example.com A 127.0.0.2",
+    ]);
+    let text = example(
+        "backup-mx.toml",
+        &[
+            ("127.0.0.1:2525", &format!("127.0.0.2:{port}")),
+            ("\"mx\"", &format!("\"mx:{port}\"")),
+            ("lifetime = \"10d\"", "lifetime = \"10d\"\nfirst-retry = \"200ms\""),
+        ],
+    );
+    let text = format!("{text}\n[dns]\nservers = [\"{}\"]\n", dns.address());
+    let relay = Relay::with_config(tempfile::tempdir().expect("a folder"), &text);
+    send(&relay, "somebody@elsewhere.example", "user@example.com");
+    wait_until("it is deferred", || relay.log().contains("deferred"));
+    assert!(!relay.log().contains("loops back"), "the first is only away");
+    let first = Sink::start_at(SocketAddr::from(([127, 0, 0, 1], port)));
+    wait_until("it is delivered", || first.count() == 1);
+    assert_eq!(first.delivered().remove(0).recipients, ["user@example.com"]);
+}
+
+#[test]
+fn an_exchanger_that_is_the_best_itself_bounces() {
+    let port = free_port();
+    let dns = DnsServer::start(&["example.com MX 10 mx2.example.com", "mx2.example.com A 127.0.0.2"]);
+    let changes = [("127.0.0.1:2525", &*format!("127.0.0.2:{port}")), ("\"mx\"", &*format!("\"mx:{port}\""))];
+    let text = format!("{}\n[dns]\nservers = [\"{}\"]\n", example("backup-mx.toml", &changes), dns.address());
+    let relay = Relay::with_config(tempfile::tempdir().expect("a folder"), &text);
+    send(&relay, "", "user@example.com");
+    wait_until("it is given up", || relay.log().contains("550 5.4.6 mail for example.com loops back to myself"));
+}
+
+#[test]
+fn partners_and_departments_have_ways_of_their_own() {
+    let (partner, sales) = (Sink::start(), Sink::start());
+    let text = example(
+        "smart-host.toml",
+        &[
+            ("127.0.0.1:2525", "127.0.0.1:0"),
+            ("127.0.0.1:2526", &partner.address().to_string()),
+            ("127.0.0.1:2527", &sales.address().to_string()),
+        ],
+    );
+    let relay = Relay::with_config(tempfile::tempdir().expect("a folder"), &text);
+    send(&relay, "a@sales.example.com", "b@sub.partner.example");
+    send(&relay, "a@example.com", "c@partner.example");
+    send(&relay, "a@sales.example.com", "d@world.example");
+    wait_until("all are delivered", || partner.count() == 2 && sales.count() == 1);
+}
