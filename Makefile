@@ -1,9 +1,10 @@
 # make demo   the main job on this machine: a message in, rewritten by WASM filters, out
 # make test   everything that has to be green before a change is done
+# make languages   build the example filters in every language and run their tests (part of make test)
 # make bench  what the filters cost, measured (minutes; builds with optimisation)
 # make tools  what the above need on a new Debian or Ubuntu machine (they call it themselves)
 
-.PHONY: demo test bench soak tools
+.PHONY: demo test languages bench soak tools
 
 demo: tools
 	cargo build
@@ -14,6 +15,9 @@ test: tools
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace
+
+languages: tools
+	cargo test -p mailweir --test languages
 
 bench: tools
 	cargo bench -p mailweir

@@ -14,7 +14,7 @@ use std::{
 /// Filters that `plugin = "NAME"` means.
 const STOCK: [&str; 4] = ["access", "canonical", "generic", "masquerade"];
 /// Filters for people to copy and for tests to run.
-const EXAMPLES: [&str; 4] = ["greet-check", "hide-internal", "misbehave", "tag-external"];
+const EXAMPLES: [&str; 5] = ["block-names", "greet-check", "hide-internal", "misbehave", "tag-external"];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 

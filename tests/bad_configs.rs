@@ -107,7 +107,7 @@ fn with_bogus_key(text: &str) -> Vec<String> {
         for (at, brace) in code.match_indices("{ ") {
             let before = code.split_at(at).0.trim_end();
             // Rows and header fields have names that the user chooses, too.
-            if !before.ends_with("rows =") && !before.ends_with("header =") {
+            if !["rows =", "header =", "fields ="].iter().any(|free| before.ends_with(free)) {
                 add(offset + at + brace.len(), "bogus-key = 1, ");
             }
         }

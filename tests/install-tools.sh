@@ -21,6 +21,11 @@ need "gcc libc6-dev" command -v cc
 need "rustc-web cargo-web rust-web-src" has_wasm_target
 need "python3" command -v python3
 need "ca-certificates" test -s /etc/ssl/certs/ca-certificates.crt
+# For the example filters: C has its tools here, the other languages fetch theirs from PyPI and npm.
+need "make" command -v make
+need "clang lld wasi-libc libclang-rt-dev-wasm32" ls /usr/lib/wasm32-wasi/libc.a /usr/bin/clang /usr/bin/wasm-ld
+need "python3-venv" python3 -c "import ensurepip"
+need "nodejs npm" sh -c "command -v node && command -v npm"
 need "swaks" command -v swaks
 need "postfix" test -x /usr/sbin/smtp-sink
 need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so

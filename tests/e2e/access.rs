@@ -1,11 +1,8 @@
 //! The access filter in front of real clients: order of the lists, relaying, the DNS, what happens to whole messages.
 
-#[path = "../support/dns_server.rs"]
-mod dns_server;
-
 use std::{fs, path::Path};
 
-use self::dns_server::DnsServer;
+use crate::dns_server::DnsServer;
 use crate::{
     client::Client,
     relay::{Relay, wait_until},

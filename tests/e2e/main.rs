@@ -17,6 +17,7 @@ mod dialogues;
 mod examples;
 mod full_disk;
 mod pass_through;
+mod pipeline_tests;
 mod queue;
 mod rewriting;
 mod spinning;

@@ -67,7 +67,12 @@ fn table(name: &str) -> Arc<dyn Table> {
 
 /// A sandbox as a relay would have it.
 pub(crate) fn sandbox(folder: &Path) -> Sandbox {
-    let settings = SandboxSettings { cache_dir: folder.join("cache"), max_instances: 256, max_memory: 64 << 20 };
+    let settings = SandboxSettings {
+        cache_dir: folder.join("cache"),
+        max_instances: 256,
+        keeping_stages: 0,
+        max_memory: 64 << 20,
+    };
     Sandbox::new(&settings).expect("a sandbox")
 }
 
@@ -98,6 +103,8 @@ async fn load(
             directory: None,
             resolver: None,
             may_permit_relay: false,
+            readable_directory: None,
+            reuse: 1,
             limits,
             role: Role::Message,
         })

@@ -33,6 +33,7 @@ fn sandbox(config: &Config) -> Result<Sandbox, SandboxError> {
     Sandbox::new(&SandboxSettings {
         cache_dir: config.state_dir.join("filters"),
         max_instances: config.limits.filter_calls,
+        keeping_stages: u32::try_from(config.stages.iter().filter(|stage| stage.reuse > 1).count()).unwrap_or(u32::MAX),
         max_memory: largest,
     })
 }
@@ -94,6 +95,14 @@ impl Directories {
     }
 }
 
+/// `wasi.directory`.
+fn readable(path: &Path, span: &Range<usize>) -> Result<Arc<Path>, Vec<Diagnostic>> {
+    match fs::read_dir(path) {
+        Ok(_) => Ok(path.into()),
+        Err(error) => Err(vec![Diagnostic::error(span.clone(), format!("{}: {error}", path.display()))]),
+    }
+}
+
 async fn load_filter(
     entry: &StageEntry,
     sandbox: &Sandbox,
@@ -117,6 +126,7 @@ async fn load_filter(
         }
     };
     let directory = entry.files.as_ref().map(|(path, span)| directories.open(path, span)).transpose()?;
+    let readable_directory = entry.readable_directory.as_ref().map(|(path, span)| readable(path, span)).transpose()?;
     let granted = entry.tables.iter().filter_map(|name| Some((name.clone(), Arc::clone(tables.get(name)?))));
     let plugin = sandbox::Plugin {
         stage: &entry.name,
@@ -126,6 +136,8 @@ async fn load_filter(
         directory,
         resolver: resolver.filter(|_| entry.dns.is_some()).cloned(),
         may_permit_relay: access::is(entry),
+        readable_directory,
+        reuse: entry.reuse,
         limits: entry.limits.clone(),
         role: if entry.list == StageList::Session { Role::Session } else { Role::Message },
     };

@@ -1,12 +1,15 @@
 //! The command line: one file a command.
 
 mod bench;
+mod cases;
 mod check;
 mod message_file;
 mod output;
+mod plugin;
 mod queue;
 mod serve;
 mod table;
+mod test;
 mod trace;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -35,6 +38,10 @@ enum Command {
     Bench(bench::Args),
     /// Look at the queue and change it.
     Queue(queue::Args),
+    /// Run the tests that stand in a configuration.
+    Test(test::Args),
+    /// Begin a filter of your own, build it, look at it, test it.
+    Plugin(plugin::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -58,6 +65,8 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => trace::explain::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Queue(args) => queue::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Plugin(args) => plugin::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

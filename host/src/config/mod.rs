@@ -3,6 +3,7 @@
 //! Every mistake of the file is collected with its place before reading gives up: `reader` asks for keys by name and type, one
 //! file for each part of the TOML says which keys there are, `check` looks at what only the whole can show.
 
+mod cases;
 mod check;
 mod conditions;
 mod diagnostic;
@@ -25,6 +26,7 @@ use std::{
 
 use crate::{dns::DnsSettings, mail::Network};
 
+pub use cases::{Case, CaseClient, CaseMessage, CaseVerdict, Expected};
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
 pub use routes::{AccountEntry, AuthEntry, Covered, RouteEntry, RouteWay};
@@ -66,6 +68,8 @@ pub struct Config {
     pub queue: Queue,
     /// `[dns]`.
     pub dns: DnsSettings,
+    /// `[[test]]`.
+    pub cases: Vec<Case>,
 }
 
 /// `[listen.NAME]`.
@@ -139,6 +143,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
     let dns = dns::read(&root);
+    let cases = cases::read(&root, source);
     root.finish();
     let config = Config {
         source: Source::default(),
@@ -155,6 +160,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         limits,
         queue,
         dns,
+        cases,
     };
     check::whole(&config, &root, mistakes);
     Some(config)

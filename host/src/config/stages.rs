@@ -67,6 +67,10 @@ pub struct StageEntry {
     pub tables: BTreeSet<String>,
     /// `files`: the directory it may write into, and where that stands; for `[[message]]` only.
     pub files: Option<(PathBuf, Range<usize>)>,
+    /// `wasi.directory`: the directory it may read, and where that stands.
+    pub readable_directory: Option<(PathBuf, Range<usize>)>,
+    /// `reuse`: calls that one instance may take. Default 1: each call has an instance of its own.
+    pub reuse: u32,
     /// `on-error`.
     pub on_error: OnError,
     /// `timeout`, `memory`, `lookups`, `output`, `edits`, `log`.
@@ -134,12 +138,19 @@ fn stage(
     let (config, config_places) = config(section);
     let mut granted = named_tables(&config, tables);
     granted.extend(section.read("tables", |value| value.list(|value| table_name(value, tables))).unwrap_or_default());
+    let directory = |value: Value<'_>| Ok((source.resolve(&value.text()?), value.span()));
     let files = match list {
-        StageList::Message => section.read("files", |value| Ok((source.resolve(&value.text()?), value.span()))),
+        StageList::Message => section.read("files", directory),
         _ => None,
     };
     let dns = section.read("dns", |value| Ok((value.boolean()?, value.span())));
     let dns = dns.and_then(|(granted, span)| granted.then_some(span));
+    let readable_directory = section.section("wasi").and_then(|wasi| {
+        let granted = wasi.read("directory", directory);
+        wasi.finish();
+        granted
+    });
+    let reuse = section.read("reuse", units::count).unwrap_or(1);
     let on_error = section.read("on-error", |value| value.choice(&ON_ERROR)).unwrap_or_default();
     let limits = limits(section);
     let condition = match list {
@@ -166,6 +177,8 @@ fn stage(
         config_places,
         tables: granted,
         files,
+        readable_directory,
+        reuse,
         on_error,
         limits,
         condition,

@@ -12,6 +12,8 @@ use std::{
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
 
+use super::load::Plugin;
+
 /// Changes when an entry's layout, or what the relay does before compiling, changes.
 const FORMAT: &[u8] = b"mailweir-artefact-3";
 
@@ -30,22 +32,18 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The place for this plugin with this configuration on this engine.
-    pub(super) fn of(
-        folder: &Path,
-        engine: &Engine,
-        wasm: &[u8],
-        config: &str,
-        granted: &[String],
-        may_ask_dns: bool,
-    ) -> Self {
+    /// The place for this plugin with this configuration on this engine; `freezable` says whether it may be frozen.
+    pub(super) fn of(folder: &Path, engine: &Engine, plugin: &Plugin<'_>, config: &str, freezable: bool) -> Self {
         let mut engine_hash = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut engine_hash);
         let mut name = Sha256::new();
         name.update(FORMAT);
         name.update(engine_hash.finish().to_le_bytes());
-        name.update([u8::from(may_ask_dns)]);
-        for part in [env!("CARGO_PKG_VERSION").as_bytes(), wasm, config.as_bytes(), granted.join("\n").as_bytes()] {
+        let granted: Vec<&str> = plugin.tables.keys().map(String::as_str).collect();
+        let granted = granted.join("\n");
+        let flags = [u8::from(freezable), u8::from(plugin.resolver.is_some())];
+        let version = env!("CARGO_PKG_VERSION");
+        for part in [version.as_bytes(), plugin.wasm, config.as_bytes(), granted.as_bytes(), &flags] {
             name.update((part.len() as u64).to_le_bytes());
             name.update(part);
         }

@@ -2,6 +2,9 @@
 
 use std::{borrow::Cow, fmt};
 
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
 use wasmtime::{Engine, Module};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::{Resolve, SourceMap};
@@ -13,8 +16,8 @@ const MAGIC: &[u8] = b"\0asm";
 const MODULE: &[u8] = &[1, 0, 0, 0];
 const COMPONENT: &[u8] = &[0x0d, 0, 1, 0];
 
-/// The contract, for modules that don't carry it.
-const CONTRACT: [(&str, &str); 3] = [
+/// The contract: file names below `wit/`, and texts.
+pub const CONTRACT: [(&str, &str); 3] = [
     ("filter.wit", include_str!("../../../wit/filter.wit")),
     ("imports.wit", include_str!("../../../wit/imports.wit")),
     ("types.wit", include_str!("../../../wit/types.wit")),
@@ -70,8 +73,13 @@ fn wrap_by_our_contract(module: &[u8]) -> Result<Vec<u8>, LoadError> {
     Err(invalid(format!("it carries no WIT, and {}", reasons.join(", "))))
 }
 
-fn encode(module: &[u8]) -> Result<Vec<u8>, impl fmt::Display> {
-    ComponentEncoder::default().validate(true).module(module).and_then(|mut encoder| encoder.encode())
+/// A module for WASI 0.1 gets an adapter to 0.2; in others nothing of it is used. Allocators may need a runtime that is not up yet
+/// when the adapter asks for memory (Go's do), so it helps itself.
+fn encode(module: &[u8]) -> Result<Vec<u8>, impl fmt::Display + use<>> {
+    let encoder = ComponentEncoder::default().validate(true).realloc_via_memory_grow(true).module(module);
+    encoder
+        .and_then(|it| it.adapter(WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER))
+        .and_then(|mut encoder| encoder.encode())
 }
 
 fn invalid(error: impl fmt::Display) -> LoadError {

@@ -18,6 +18,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 use super::{
     bindings::World,
     guest::{Guest, HostCall, HostCalls},
+    reuse::MOST_KEPT,
 };
 
 /// How often a running guest is looked at: it yields to other tasks this often, and is stopped at most this long after its
@@ -47,6 +48,8 @@ pub struct SandboxSettings {
     /// Filter calls that can run at the same time; further ones wait. Each place reserves 16 GiB of address space (not
     /// memory), so a few thousand are the most that x86-64 has room for.
     pub max_instances: u32,
+    /// Stages that keep instances for further calls: each needs places for those.
+    pub keeping_stages: u32,
     /// The largest `memory` limit of any stage, in octets.
     pub max_memory: u64,
 }
@@ -72,6 +75,8 @@ pub enum SandboxError {
 pub struct Sandbox {
     pub(super) engine: Engine,
     pub(super) linker: Arc<Linker<Guest>>,
+    /// The same, and WASI.
+    pub(super) system_linker: Arc<Linker<Guest>>,
     pub(super) places: Arc<Semaphore>,
     pub(super) cache_dir: Arc<Path>,
     _clock: Arc<EpochClock>,
@@ -85,6 +90,8 @@ impl Sandbox {
         let engine = Engine::new(&config(settings)).map_err(refused)?;
         let mut linker = Linker::new(&engine);
         World::add_to_linker::<_, HostCalls>(&mut linker, |guest| HostCall::begin(guest)).map_err(refused)?;
+        let mut system_linker = linker.clone();
+        wasmtime_wasi::p2::add_to_linker_async(&mut system_linker).map_err(refused)?;
         let clock = EpochClock::start(engine.clone()).map_err(|error| SandboxError::Engine(error.to_string()))?;
         tracing::info!(
             places = settings.max_instances,
@@ -95,6 +102,7 @@ impl Sandbox {
         Ok(Self {
             engine,
             linker: Arc::new(linker),
+            system_linker: Arc::new(system_linker),
             places: Arc::new(Semaphore::new(settings.max_instances as usize)),
             cache_dir: settings.cache_dir.as_path().into(),
             _clock: Arc::new(clock),
@@ -131,7 +139,7 @@ fn machine_memory() -> Option<u64> {
 }
 
 fn config(settings: &SandboxSettings) -> Config {
-    let places = settings.max_instances;
+    let places = settings.max_instances.saturating_add(settings.keeping_stages.saturating_mul(MOST_KEPT));
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(places)
         .total_stacks(places)

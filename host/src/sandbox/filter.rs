@@ -2,12 +2,13 @@
 
 use std::{
     future::Future,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use wasmtime::{
-    Engine, Store, Trap, WasmBacktrace,
+    Store, Trap, WasmBacktrace,
     component::{Instance, InstancePre, Resource},
 };
 
@@ -17,6 +18,7 @@ use super::{
     convert,
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
+    reuse::Kept,
 };
 use crate::{
     dns::Resolver,
@@ -29,9 +31,6 @@ use crate::{
 
 /// Beyond the guest's own deadline: when even the epoch clock can't stop a call, it is given up this much later.
 const GRACE: Duration = Duration::from_millis(100);
-
-/// What an answer may be larger than its new body: edits, their values and reasons, in octets.
-const LARGEST_ANSWER: usize = 16 << 20;
 
 /// The interfaces that a component exports.
 pub(super) struct Exports {
@@ -64,12 +63,14 @@ pub struct WasmFilter {
     pub(super) directory: Option<Arc<Directory>>,
     pub(super) resolver: Option<Resolver>,
     pub(super) may_permit_relay: bool,
+    pub(super) readable_directory: Option<Arc<Path>>,
+    pub(super) kept: Kept,
     pub(super) limits: FilterLimits,
     pub(super) usage: Usage,
 }
 
 impl WasmFilter {
-    /// A fresh instance, `call` on it, and every way in which that can go wrong.
+    /// An instance, `call` on it, and every way in which that can go wrong.
     async fn run<V>(
         &self,
         guest: impl FnOnce() -> Guest,
@@ -77,18 +78,26 @@ impl WasmFilter {
     ) -> Result<(V, Guest), FilterError> {
         let place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
         // The filter's time runs from here, not while it waits for a place.
-        let mut store = store(&self.sandbox.engine, guest());
+        let mut live = self.kept.take(&self.sandbox.engine, guest());
         let begin = Instant::now();
         let mut ready = None;
         let work = async {
-            let instance = self.instance(&mut store).await.map_err(|error| (FailureKind::Host, error))?;
+            let instance = match live.instance {
+                Some(instance) => instance,
+                None => self.instance(&mut live.store).await.map_err(|error| (FailureKind::Host, error))?,
+            };
+            live.instance = Some(instance);
             ready = Some(begin.elapsed());
-            call(&mut store, instance).await.map_err(|error| (FailureKind::InvalidAnswer, error))
+            call(&mut live.store, instance).await.map_err(|error| (FailureKind::InvalidAnswer, error))
         };
         let answer = bounded(self.limits.timeout + GRACE, work).await;
         let all = begin.elapsed();
-        // The instance goes before its place is given to somebody else.
-        let guest = store.into_data();
+        live.store.data_mut().tell_printed();
+        // The instance goes, or is kept, before its place is given to somebody else.
+        let guest = match &answer {
+            Ok(Ok(_)) => self.kept.give_back(live, || self.guest("-".into())),
+            _ => live.store.into_data(),
+        };
         drop(place);
         let instantiate = ready.unwrap_or(all);
         self.usage.add(instantiate, all - instantiate, guest.host_time, guest.peak_memory());
@@ -170,6 +179,7 @@ impl WasmFilter {
         let mut guest = Guest::new(Arc::clone(&self.stage), id, Arc::clone(&self.tables), &self.limits);
         guest.watch_host = self.usage.watches_host();
         guest.resolver.clone_from(&self.resolver);
+        guest.readable_directory.clone_from(&self.readable_directory);
         guest
     }
 
@@ -200,16 +210,6 @@ impl Filter for WasmFilter {
     fn usage(&self) -> Option<&Usage> {
         Some(&self.usage)
     }
-}
-
-/// A store for one call, with all its bounds.
-pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
-    let mut store = Store::new(engine, guest);
-    store.limiter(|guest| guest);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
-    store.set_hostcall_fuel(LARGEST_ANSWER);
-    store
 }
 
 async fn bounded<V>(limit: Duration, work: impl Future<Output = V>) -> Result<V, FilterError> {

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     ops::{Deref, DerefMut},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,6 +11,7 @@ use std::{
 use bytes::BytesMut;
 use wasmtime::{ResourceLimiter, UpdateDeadline, component::HasData};
 
+use super::wasi::Wasi;
 use crate::{
     dns::Resolver,
     files::{Directory, Kept, NewFile},
@@ -66,6 +68,10 @@ pub(super) struct Guest {
     pub(super) stopped: Option<FailureKind>,
     /// Log lines that were dropped.
     pub(super) log_dropped: u32,
+    /// What it has of the system; made at the first use.
+    pub(super) wasi: Option<Box<Wasi>>,
+    /// Where the stage may read files, by way of the system.
+    pub(super) readable_directory: Option<Arc<Path>>,
     /// Whether `host_time` is wanted.
     pub(super) watch_host: bool,
     /// Time in what the guest called of ours.
@@ -100,6 +106,8 @@ impl Guest {
             notes: Vec::new(),
             stopped: None,
             log_dropped: 0,
+            wasi: None,
+            readable_directory: None,
             watch_host: false,
             host_time: Duration::ZERO,
             memory: 0,
@@ -165,6 +173,19 @@ impl Guest {
             None => self.log_dropped = self.log_dropped.saturating_add(1),
         }
         left.is_some()
+    }
+
+    /// Octets of log text that are left.
+    pub(super) fn room_for_log(&self) -> usize {
+        self.left.log as usize
+    }
+
+    /// The state of the instance's next call takes the place of this one, which comes back. What belongs to the instance stays: the
+    /// size of its memories, and what its handles to the system mean.
+    pub(super) fn succeeded_by(&mut self, mut next: Self) -> Self {
+        next.memory = self.memory;
+        next.wasi = self.wasi.take();
+        std::mem::replace(self, next)
     }
 
     /// Refuse an import that `configure` must not call.

@@ -220,8 +220,16 @@ impl tables::Host for HostCall<'_> {
 
 impl log::Host for HostCall<'_> {
     fn write(&mut self, level: log::Level, text: String) -> Result<()> {
+        self.tell(level, &text);
+        Ok(())
+    }
+}
+
+impl Guest {
+    /// A line for the log, if there is room for it.
+    pub(super) fn tell(&mut self, level: log::Level, text: &str) {
         if !self.spend_log(text.len()) {
-            return Ok(());
+            return;
         }
         let text = convert::one_line(text.trim_end());
         let (stage, id) = (&*self.stage, &*self.id);
@@ -231,7 +239,6 @@ impl log::Host for HostCall<'_> {
             log::Level::Warn => tracing::warn!(stage, id, "{text}"),
             log::Level::Error => tracing::error!(stage, id, "{text}"),
         }
-        Ok(())
     }
 }
 

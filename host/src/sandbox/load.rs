@@ -1,6 +1,6 @@
 //! From a plugin's octets to a filter that is ready to run: wrap, check, configure, freeze, compile, keep.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use wasmtime::{
     Engine, Store,
@@ -16,6 +16,7 @@ use super::{
     engine::Sandbox,
     filter::{Exports, WasmFilter, failure},
     guest::Guest,
+    reuse::{self, Kept},
     snapshot::freeze,
 };
 use crate::{
@@ -50,6 +51,10 @@ pub struct Plugin<'a> {
     pub resolver: Option<Resolver>,
     /// Whether it may permit relaying.
     pub may_permit_relay: bool,
+    /// The directory that the filter may read by way of WASI.
+    pub readable_directory: Option<Arc<Path>>,
+    /// Calls that one instance may take; 1 gives each call an instance of its own.
+    pub reuse: u32,
     /// What one call may use.
     pub limits: FilterLimits,
     /// Where it is to stand.
@@ -80,7 +85,7 @@ pub enum LoadError {
         found: Vec<String>,
     },
     /// It wants something that no filter gets.
-    #[error("it imports {0}, which filters are not given")]
+    #[error("it imports {0}, which filters are not given: {why}", why = why_not(.0))]
     UnknownImport(String),
     /// `configure` found mistakes.
     #[error("its configuration has {} mistakes", .0.len())]
@@ -98,8 +103,9 @@ impl Sandbox {
     /// Make a plugin ready. Compiles unless the cache has it (a tenth of a second and more), so this belongs into the start.
     pub async fn load(&self, plugin: Plugin<'_>) -> Result<Arc<WasmFilter>, LoadError> {
         let config = plugin.config.to_string();
-        let granted: Vec<String> = plugin.tables.keys().cloned().collect();
-        let entry = Entry::of(&self.cache_dir, &self.engine, plugin.wasm, &config, &granted, plugin.resolver.is_some());
+        // What it reads from a directory may change, so `configure` has to read it each time.
+        let freezable = plugin.readable_directory.is_none();
+        let entry = Entry::of(&self.cache_dir, &self.engine, &plugin, &config, freezable);
         let tables = Arc::new(plugin.tables);
         let image = match entry.read(&self.engine) {
             Some(image) => image,
@@ -107,6 +113,7 @@ impl Sandbox {
                 let wasm = component::from_bytes(&self.engine, plugin.wasm)?;
                 let mut guest = Guest::new(plugin.stage.into(), "-".into(), Arc::clone(&tables), &plugin.limits);
                 guest.resolver.clone_from(&plugin.resolver);
+                guest.readable_directory.clone_from(&plugin.readable_directory);
                 let image = self.prepare(&wasm, &config, plugin.role, guest).await?;
                 entry.write(&image);
                 image
@@ -125,6 +132,8 @@ impl Sandbox {
             directory: plugin.directory,
             resolver: plugin.resolver,
             may_permit_relay: plugin.may_permit_relay,
+            readable_directory: plugin.readable_directory,
+            kept: Kept::new(plugin.reuse),
             limits: plugin.limits,
             usage: Usage::default(),
         }))
@@ -143,12 +152,21 @@ impl Sandbox {
         let pre = self.link(&component)?;
         let (exports, configure) = exports_of(&pre, &component, &self.engine, role, config)?;
         let stage = Arc::clone(&guest.stage);
-        let mut store = super::filter::store(&self.engine, guest);
+        let mut store = reuse::store(&self.engine, guest);
         store.data_mut().restart_clock();
-        let instance = configured(&pre, &configure, &mut store).await?;
+        let instance = configured(&pre, &configure, &mut store).await;
+        store.data_mut().tell_printed();
+        let instance = instance?;
         exports.check_types(&mut store, &instance).map_err(invalid)?;
         store.data_mut().restart_clock();
         let frozen = match context {
+            Ok(_) if store.data().readable_directory.is_some() => {
+                Err(wasmtime::Error::msg("it is granted a directory, whose files may change"))
+            }
+            // What its handles mean is not in its memory.
+            Ok(_) if store.data().wasi.as_ref().is_some_and(|wasi| wasi.is_in_use()) => {
+                Err(wasmtime::Error::msg("after `configure` it holds streams or files of the system"))
+            }
             Ok(context) => freeze(&wizer, &context, &mut store, instance).await,
             Err(error) => Err(error),
         };
@@ -162,14 +180,32 @@ impl Sandbox {
         }
     }
 
-    /// Check the imports, naming the first that is not ours.
-    fn link(&self, component: &Component) -> Result<InstancePre<Guest>, LoadError> {
-        self.linker.instantiate_pre(component).map_err(|error| {
-            let ours = |name: &str| name.starts_with("mailweir:filter/");
-            let ty = component.component_type();
-            let foreign = ty.imports(&self.engine).map(|(name, _)| name.to_owned()).find(|name| !ours(name));
+    /// Check the imports, naming the first that no filter gets.
+    pub(super) fn link(&self, component: &Component) -> Result<InstancePre<Guest>, LoadError> {
+        let ty = component.component_type();
+        let imports = || ty.imports(&self.engine).map(|(name, _)| name);
+        let linker = if imports().any(|name| name.starts_with(SYSTEM)) { &self.system_linker } else { &self.linker };
+        linker.instantiate_pre(component).map_err(|error| {
+            let offered = |name: &str| name.starts_with(OURS) || OFFERED.iter().any(|offer| name.starts_with(offer));
+            let foreign = imports().find(|name| !offered(name));
             LoadError::UnknownImport(foreign.map_or_else(|| format!("{error:#}"), |name| format!("`{name}`")))
         })
+    }
+}
+
+const OURS: &str = "mailweir:filter/";
+const SYSTEM: &str = "wasi:";
+/// What filters get of WASI, version 0.2. The network is there because runtimes import it whether they use it or not; each use of it
+/// is refused.
+pub(super) const OFFERED: [&str; 6] =
+    ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// What to tell the author of a filter that imports this.
+fn why_not(import: &str) -> &'static str {
+    if import.contains("wasi:http/") {
+        "no filter gets a network"
+    } else {
+        "they get `mailweir:filter` 0.1 and, of WASI 0.2, `cli`, `clocks`, `filesystem`, `io`, `random` and `sockets`"
     }
 }
 
@@ -199,7 +235,7 @@ async fn configured(
 }
 
 /// Which of our interfaces the component exports, and whether that fits the list it stands in.
-fn exports_of(
+pub(super) fn exports_of(
     pre: &InstancePre<Guest>,
     component: &Component,
     engine: &Engine,

@@ -13,13 +13,18 @@ mod engine;
 mod filter;
 mod guest;
 mod imports;
+mod inspect;
 mod load;
+mod reuse;
 mod snapshot;
 mod stock;
 #[cfg(test)]
 mod tests;
+mod wasi;
 
+pub use component::CONTRACT;
 pub use configure::ConfigMistake;
 pub use engine::{Sandbox, SandboxError, SandboxSettings};
+pub use inspect::Inspection;
 pub use load::{LoadError, Plugin, Role};
 pub use stock::{stock, stock_names};

@@ -4,7 +4,7 @@ use std::{net::IpAddr, process::ExitCode, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Traced, print, run_lists};
+use super::{Traced, follow::run_lists, print};
 use crate::{
     app::App,
     cli::{ConfigArg, output},
@@ -79,6 +79,6 @@ async fn explain(args: &Args, app: &App, pipeline: &Pipeline) -> Traced {
     let client = output::client_at(app, args.client, "localhost");
     let mut mail = Mail { id: "explain".into(), client, envelope, message, explain: true };
     let mut stages = Vec::new();
-    let verdict = run_lists(pipeline, &mut mail, None, &mut stages).await;
-    Traced::of(verdict, &mail, stages)
+    let ending = run_lists(pipeline, &mut mail, None, &mut stages).await;
+    Traced::of(ending, mail, stages)
 }

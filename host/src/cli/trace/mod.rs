@@ -1,21 +1,19 @@
 //! `mailweir trace`: a message through all filters, and what each of them did; nothing is sent.
 
 pub(super) mod explain;
+mod follow;
 mod report;
 mod session;
 mod text;
 
-use std::{net::IpAddr, path::PathBuf, process::ExitCode, sync::Arc, time::SystemTime};
+use std::{net::IpAddr, path::PathBuf, process::ExitCode};
 
-use serde::Serialize;
-
-use self::report::{Recorder, StageRecord, verdict_text};
-use super::{ConfigArg, message_file, output};
-use crate::{
-    app::App,
-    mail::{self, Address, AddressError, Envelope, Message, Received, Recipient, ReversePath},
-    pipeline::{self, Gathered, Mail, Pipeline, Verdict},
+pub(super) use self::{
+    follow::{Ending, Letter, Traced, follow},
+    report::StageRecord,
 };
+use super::{ConfigArg, message_file, output};
+use crate::mail::{Address, AddressError, ReversePath};
 
 /// Run a message through the filters without sending it.
 #[derive(clap::Args)]
@@ -51,37 +49,6 @@ fn address(text: &str) -> Result<Address, AddressError> {
     Address::parse(text)
 }
 
-/// The whole way of a message.
-#[derive(Serialize)]
-struct Traced {
-    /// `delivered`, or the verdict that ended it.
-    verdict: String,
-    sender: String,
-    recipients: Vec<String>,
-    /// In octets, as it would leave.
-    size: u64,
-    stages: Vec<StageRecord>,
-}
-
-impl Traced {
-    fn of(verdict: String, mail: &Mail, stages: Vec<StageRecord>) -> Self {
-        let recipients = &mail.envelope.recipients;
-        Self {
-            verdict,
-            sender: mail.envelope.sender.to_string(),
-            recipients: recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
-            size: mail.message.size(),
-            stages,
-        }
-    }
-
-    fn delivered(&self) -> bool {
-        self.verdict == DELIVERED
-    }
-}
-
-const DELIVERED: &str = "would be delivered";
-
 pub(super) fn run(args: &Args) -> ExitCode {
     output::start_log("error", false);
     let message = match message_file::read(&args.message) {
@@ -97,7 +64,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
     };
     let traced = runtime.block_on(async {
         match output::load(&args.config).await {
-            Ok(app) => Ok(trace(args, &app, message).await),
+            Ok(app) => {
+                let client = output::client_at(&app, args.client, &args.helo);
+                let (sender, recipients) = (args.from.clone(), args.to.clone());
+                Ok(follow(&app, Letter { client, sender, recipients, message }).await)
+            }
             Err((source, diagnostics)) => {
                 output::print_diagnostics(&source, &diagnostics);
                 Err(ExitCode::FAILURE)
@@ -121,55 +92,4 @@ fn print(traced: &Traced, json: bool) -> ExitCode {
         text::print(traced);
     }
     ExitCode::SUCCESS
-}
-
-async fn trace(args: &Args, app: &App, message: Message) -> Traced {
-    let client = output::client_at(app, args.client, &args.helo);
-    let recipients = args.to.iter().cloned().map(Recipient::new).collect();
-    let envelope = Envelope::new(args.from.clone(), recipients);
-    let mut mail = Mail { id: "trace".into(), client, envelope, message, explain: true };
-    // Filters see our own trace field, as they will in earnest.
-    let received = Received {
-        client: &mail.client,
-        extended: true,
-        envelope: &mail.envelope,
-        hostname: &app.config.hostname,
-        id: &mail.id,
-        time: SystemTime::now(),
-    };
-    let value = received.value();
-    mail.message.prepend_field("Received", &value);
-    let mut stages = Vec::new();
-    let verdict = match session::ask(app, &mail, &mut stages).await {
-        Err(reply) => format!("refused: {reply}"),
-        Ok(Gathered { discard: Some(reason), .. }) => verdict_text(&Verdict::Discard(reason)),
-        Ok(gathered) => {
-            let Mail { envelope, message, .. } = &mut mail;
-            match mail::apply(&gathered.edits, envelope, message) {
-                Ok(()) => run_lists(&app.pipeline, &mut mail, gathered.redirect, &mut stages).await,
-                Err(error) => format!("effects of [[session]] can't be applied: {error}"),
-            }
-        }
-    };
-    Traced::of(verdict, &mail, stages)
-}
-
-/// `[[message]]`, then `[[delivery]]`; what became of the message in words.
-async fn run_lists(
-    pipeline: &Pipeline,
-    mail: &mut Mail,
-    redirect: Option<Address>,
-    records: &mut Vec<StageRecord>,
-) -> String {
-    for (list, stages) in [("message", &pipeline.message), ("delivery", &pipeline.delivery)] {
-        let ended = pipeline::run(stages, mail.clone(), &mut Recorder { list, records }).await;
-        *mail = Arc::unwrap_or_clone(ended.mail);
-        if !matches!(ended.verdict, Verdict::Next | Verdict::Accept) {
-            return verdict_text(&ended.verdict);
-        }
-        if let (Some(address), "message") = (&redirect, list) {
-            mail.envelope.recipients = vec![Recipient::new(address.clone())];
-        }
-    }
-    DELIVERED.to_owned()
 }

@@ -17,19 +17,22 @@ const LARGEST_BODY_SHOWN: u64 = 64 * 1024;
 
 /// One stage's part in the way of the message.
 #[derive(Debug, Serialize)]
-pub(super) struct StageRecord {
+pub(in crate::cli) struct StageRecord {
     /// `session`, `message` or `delivery`.
     pub(super) list: &'static str,
     /// Place in the list, counted from 1.
     pub(super) number: usize,
-    pub(super) stage: String,
+    pub(in crate::cli) stage: String,
+    /// Whether its filter failed, whatever `on-error` made of that.
+    #[serde(skip)]
+    pub(in crate::cli) failed: bool,
     /// When a `[[session]]` stage was asked: `helo`, `rcpt <ann@b.example>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) phase: Option<String>,
     /// `next`, `reject 554 5.7.1 …`, `skipped`, `failed`.
-    pub(super) verdict: String,
+    pub(in crate::cli) verdict: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<String>,
+    pub(in crate::cli) reason: Option<String>,
     pub(super) edits: Vec<EditRecord>,
     /// Lines taken out (`-`) and put in (`+`), in the order of the message.
     pub(super) diff: Vec<DiffLine>,
@@ -48,6 +51,7 @@ impl StageRecord {
             list,
             number: index + 1,
             stage: stage.to_owned(),
+            failed: false,
             phase: None,
             verdict: String::new(),
             reason: None,
@@ -60,6 +64,7 @@ impl StageRecord {
     }
 
     fn fail(&mut self, error: &FilterError, policy: OnError) {
+        self.failed = true;
         self.verdict = format!("failed, on-error = {policy}");
         self.reason = Some(error.to_string());
         self.backtrace.clone_from(&error.backtrace);
@@ -68,7 +73,7 @@ impl StageRecord {
 
 /// One edit in words.
 #[derive(Debug, Serialize)]
-pub(super) struct EditRecord {
+pub(in crate::cli) struct EditRecord {
     pub(super) edit: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) reason: Option<String>,
@@ -76,7 +81,7 @@ pub(super) struct EditRecord {
 
 /// One line of the message that a stage took out or put in.
 #[derive(Debug, Serialize)]
-pub(super) struct DiffLine {
+pub(in crate::cli) struct DiffLine {
     /// `-` or `+`.
     pub(super) sign: char,
     /// Without line end; what isn't UTF-8 is shown as U+FFFD.

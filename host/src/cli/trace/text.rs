@@ -3,7 +3,7 @@
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 
-use super::{Traced, report::StageRecord};
+use super::{Ending, Traced, report::StageRecord};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -16,8 +16,8 @@ pub(super) fn print(traced: &Traced) {
     for record in &traced.stages {
         print_stage(record);
     }
-    println!("{BOLD}{}{BOLD:#}", traced.verdict);
-    if traced.delivered() {
+    println!("{BOLD}{}{BOLD:#}", traced.ending);
+    if traced.ending == Ending::Delivered {
         println!("  sender      <{}>", traced.sender);
         for recipient in &traced.recipients {
             println!("  recipient   <{recipient}>");

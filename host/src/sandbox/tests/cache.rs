@@ -54,6 +54,8 @@ async fn what_the_image_is_made_of_is_its_key() {
         directory: None,
         resolver: None,
         may_permit_relay: false,
+        readable_directory: None,
+        reuse: 1,
         limits: limits(),
         role: Role::Message,
     };

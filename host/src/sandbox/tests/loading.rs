@@ -70,10 +70,14 @@ async fn a_filter_in_the_wrong_list() {
 #[tokio::test]
 async fn an_import_that_filters_are_not_given() {
     let foreign = wat::parse_str(
-        r#"(component (import "wasi:clocks/wall-clock@0.2.0" (instance (export "now" (func (result u64))))))"#,
+        r#"(component (import "wasi:http/types@0.2.0" (instance (export "fetch" (func (result u64))))))"#,
     );
     let error = refusal(&foreign.expect("valid text"), Role::Message).await;
-    assert!(matches!(&error, LoadError::UnknownImport(name) if name == "`wasi:clocks/wall-clock@0.2.0`"), "{error}");
+    assert!(matches!(&error, LoadError::UnknownImport(name) if name == "`wasi:http/types@0.2.0`"), "{error}");
+    assert!(error.to_string().contains("no filter gets a network"), "{error}");
+    let foreign = wat::parse_str(r#"(component (import "acme:db/query" (instance (export "run" (func)))))"#);
+    let error = refusal(&foreign.expect("valid text"), Role::Message).await;
+    assert!(error.to_string().contains("`acme:db/query`") && error.to_string().contains("WASI 0.2"), "{error}");
     let of_ours = wat::parse_str(
         r#"(component (import "mailweir:filter/files@0.1.0" (instance (export "open" (func (result u64))))))"#,
     );

@@ -7,7 +7,10 @@ mod failures;
 mod files;
 mod handmade;
 mod loading;
+mod oldest;
 mod pool;
+mod reuse;
+mod system;
 
 use std::{
     collections::BTreeMap,
@@ -57,6 +60,17 @@ impl Place {
         role: Role,
         limits: FilterLimits,
     ) -> Result<Arc<dyn Filter>, LoadError> {
+        self.load_as(Grants::default(), wasm, config, role, limits).await
+    }
+
+    async fn load_as(
+        &self,
+        grants: Grants,
+        wasm: &[u8],
+        config: &Value,
+        role: Role,
+        limits: FilterLimits,
+    ) -> Result<Arc<dyn Filter>, LoadError> {
         fs::create_dir_all(self.files()).expect("a folder");
         let directory = Some(Arc::new(Directory::open(&self.files()).expect("a folder")));
         let plugin = Plugin {
@@ -67,6 +81,8 @@ impl Place {
             directory,
             resolver: None,
             may_permit_relay: false,
+            readable_directory: grants.readable_directory,
+            reuse: grants.reuse,
             limits,
             role,
         };
@@ -84,8 +100,20 @@ impl Place {
     }
 }
 
+/// What an operator may give a stage beyond the usual.
+struct Grants {
+    readable_directory: Option<Arc<Path>>,
+    reuse: u32,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self { readable_directory: None, reuse: 1 }
+    }
+}
+
 fn settings(folder: &Path, max_instances: u32) -> SandboxSettings {
-    SandboxSettings { cache_dir: folder.join("cache"), max_instances, max_memory: 64 << 20 }
+    SandboxSettings { cache_dir: folder.join("cache"), max_instances, keeping_stages: 1, max_memory: 64 << 20 }
 }
 
 /// Enough for what is well-behaved, even on a busy machine, and short for what is not.

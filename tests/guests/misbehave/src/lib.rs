@@ -60,6 +60,8 @@ enum Act {
     OpenManyFiles,
     /// Counts its calls in its memory and puts the count into a field: always 1 in a fresh instance.
     Remember,
+    /// The same, but panics at its third call in one instance.
+    RememberTwice,
     ConfigureFails,
     ConfigureSpins,
     ConfigurePanics,
@@ -141,8 +143,11 @@ impl MessageFilter for Misbehave {
                 drop(open.collect::<Result<Vec<_>, _>>()?);
             }
             Act::Fail => return Err(Failure("fails\r\nas told".to_owned())),
-            Act::Remember => {
+            Act::Remember | Act::RememberTwice => {
                 let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
+                if matches!(self.config.act, Act::RememberTwice) && calls > 2 {
+                    panic!("panics as told");
+                }
                 outcome.insert_field_on_top("X-Calls", calls.to_string());
             }
             Act::KeepMuch => drop(outcome.insert_field_on_top("X-Kept", self.kept.len().to_string())),
