@@ -38,8 +38,8 @@ const RUST_TAG: &[File] = files!("examples/filters/rust/tag-external": "Cargo.to
 const RUST_BLOCK: &[File] = files!("examples/filters/rust/block-names": "Cargo.toml", "README.md", "src/lib.rs");
 const RUST: &[File] = files!("examples/filters/rust": "Makefile");
 const SDK: &[File] = files!("plugins/sdk":
-    "Cargo.toml", "src/config.rs", "src/decision.rs", "src/explain.rs", "src/export.rs", "src/files.rs", "src/host/mod.rs",
-    "src/host/native.rs", "src/host/relay.rs", "src/lib.rs", "src/log.rs", "src/message.rs", "src/outcome.rs",
+    "Cargo.toml", "src/config.rs", "src/decision.rs", "src/dns.rs", "src/explain.rs", "src/export.rs", "src/files.rs",
+    "src/host/mod.rs", "src/host/native.rs", "src/host/relay.rs", "src/host/zone.rs", "src/lib.rs", "src/log.rs", "src/message.rs", "src/outcome.rs",
     "src/tables.rs", "src/wit.rs");
 const WORKSPACE: &str = include_str!("../../../../Cargo.toml");
 const C: &[File] = files!("examples/filters/c":
@@ -132,6 +132,39 @@ fn rust(like: Example) -> Vec<(String, String)> {
 
 /// What the workspace of this repository says for all its crates.
 fn shared_sections() -> impl Iterator<Item = &'static str> {
-    let wanted = |section: &&str| section.starts_with("[workspace.") || section.starts_with("[profile.plugin]");
+    let wanted = |section: &&str| section.starts_with("[workspace.") || section.contains("[profile.plugin]");
     WORKSPACE.split_inclusive("\n\n").filter(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn sources(folder: &Path) -> usize {
+        let paths = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        paths.map(|path| if path.is_dir() { sources(&path) } else { 1 }).sum()
+    }
+
+    #[test]
+    fn all_of_the_sdk_goes_along() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/sdk/src");
+        assert_eq!(SDK.len(), sources(&folder) + 1, "SDK lists each source, and Cargo.toml");
+    }
+
+    #[test]
+    fn a_filter_has_its_own_name_everywhere() {
+        for language in Language::value_variants() {
+            for like in [Example::TagExternal, Example::BlockNames] {
+                let files = language.files(like, "my-filter");
+                assert!(files.iter().any(|(path, _)| path == "Makefile"), "{language:?}");
+                for (path, text) in files.iter().filter(|(path, _)| !path.contains("mailweir")) {
+                    let old = like.name();
+                    let replaced = !path.contains(old) && !text.contains(old) && !text.contains(&old.replace('-', "_"));
+                    assert!(replaced, "{language:?}: {path}");
+                }
+            }
+        }
+    }
 }
