@@ -22,8 +22,10 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
 ];
 
 /// Libraries that only one part may know.
-const ONLY_IN: [(&str, &[&str]); 7] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("wasmtime", &["sandbox"]),
+    ("wasmtime_wasi", &["sandbox"]),
+    ("wasmparser", &["sandbox"]),
     ("wit_component", &["sandbox"]),
     ("hickory_resolver", &["dns"]),
     ("rusqlite", &["spool"]),
