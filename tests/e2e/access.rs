@@ -117,23 +117,9 @@ config.sender = ["reject_unknown_sender_domain"]
 #[test]
 fn without_delay_a_refused_client_hears_it_at_once() {
     // S9
-    let config = r#"
-delay-reject = false
-[networks]
-trusted = []
-[[session]]
-plugin = "access"
-[session.config]
-client = ["reject"]
-"#;
+    let config = "[networks]\ntrusted = []\n[[session]]\nplugin = \"access\"\nconfig.client = [\"reject\"]\n";
     let sink = Sink::start();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let text = format!(
-        "hostname = \"relay.example.com\"\nstate-dir = \"state\"\n{config}\n[listen.smtp]\naddresses = [\"127.0.0.1:0\"]\n\
-         [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n",
-        sink.address()
-    );
-    let relay = Relay::with_config(folder, &text);
+    let relay = Relay::start_with_head("delay-reject = false\n", config, sink.address());
     let (greeting, mut client) = Client::greeted(relay.address()).expect("a session");
     assert_eq!(greeting, "554 5.7.1 <unknown[127.0.0.1]>: Client host rejected: Access denied");
     assert!(client.command("EHLO a.example").expect("a reply").starts_with("503 5.7.0"));

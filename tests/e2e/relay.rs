@@ -31,6 +31,16 @@ impl Relay {
         Self::start_in(folder, &state, config, sink)
     }
 
+    /// The same, with what belongs above all tables.
+    pub(crate) fn start_with_head(head: &str, config: &str, sink: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let text = format!(
+            "{head}hostname = \"relay.example.com\"\nstate-dir = \"state\"\n[listen.smtp]\naddresses = [\"127.0.0.1:0\"]\n\
+             [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{sink}\"\n{config}"
+        );
+        Self::with_config(folder, &text)
+    }
+
     /// The same with a state directory somewhere else.
     pub(crate) fn start_in(folder: TempDir, state: &Path, config: &str, sink: SocketAddr) -> Self {
         let text = format!(

@@ -7,6 +7,7 @@
 mod measure;
 mod native;
 mod reference;
+mod session;
 
 use std::{sync::Arc, time::Instant};
 
@@ -67,6 +68,7 @@ fn filters(criterion: &mut Criterion) {
         let one = place..=place;
         compare(criterion, &runtime, &stage.name, &sandboxed[one.clone()], &native[one]);
     }
+    session::access(criterion, &runtime, &sandbox);
     compare(criterion, &runtime, "five filters", &sandboxed, &native);
     measure::start_up(folder.path());
     measure::throughput(&sandboxed);

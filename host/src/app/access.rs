@@ -76,7 +76,7 @@ pub(super) fn look(
     });
     for entry in entries {
         if let Kind::Static(value) = &entry.kind
-            && matches!(action(value).as_str(), "ok" | "relay" | "permit")
+            && (matches!(action(value).as_str(), "ok" | "relay" | "permit") || all_digits(value))
             && names(&stage.config, &["relay"], &entry.name)
         {
             let open = format!(
@@ -90,17 +90,27 @@ pub(super) fn look(
     }
 }
 
-/// Whether one of these keys of a configuration names the table, however deep.
+/// Whether one of these keys of a configuration names the table, however deep; classes that it calls count as well.
 fn names(config: &Value, keys: &[&str], table: &str) -> bool {
-    fn occurs(value: &Value, table: &str) -> bool {
-        match value {
-            Value::String(text) => text == table,
-            Value::Array(values) => values.iter().any(|value| occurs(value, table)),
-            Value::Object(values) => values.values().any(|value| occurs(value, table)),
-            _ => false,
-        }
+    let class = |name: &str| config.get("classes").and_then(|classes| classes.get(name));
+    keys.iter().filter_map(|key| config.get(key)).any(|value| occurs(value, table, &class, DEEPEST))
+}
+
+/// Classes in classes that are followed; those that go in a circle are found elsewhere.
+const DEEPEST: u32 = 10;
+
+fn occurs<'a>(value: &'a Value, table: &str, class: &impl Fn(&str) -> Option<&'a Value>, depth: u32) -> bool {
+    match value {
+        Value::String(text) if text == table => true,
+        Value::String(text) if depth > 0 => class(text).is_some_and(|list| occurs(list, table, class, depth - 1)),
+        Value::Array(values) => values.iter().any(|value| occurs(value, table, class, depth)),
+        Value::Object(values) => values.values().any(|value| occurs(value, table, class, depth)),
+        _ => false,
     }
-    keys.iter().filter_map(|key| config.get(key)).any(|value| occurs(value, table))
+}
+
+fn all_digits(text: &str) -> bool {
+    text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
 fn action(value: &str) -> String {
@@ -109,7 +119,6 @@ fn action(value: &str) -> String {
 
 /// What a value does that its author won't expect, and what to write instead.
 fn wrong(value: &str, is_class: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
-    let all_digits = |text: &str| text.bytes().all(|octet| octet.is_ascii_digit());
     let action = action(value);
     // Trap 1.
     if all_digits(value) {
