@@ -1,6 +1,6 @@
 //! The access filter in front of real clients: order of the lists, relaying, the DNS, what happens to whole messages.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use crate::dns_server::DnsServer;
 use crate::{
@@ -148,5 +148,26 @@ fn some_hosts_reach_certain_domains_only() {
                 "554 5.7.1 <unknown[127.0.0.1]>: Client host rejected: This host may send inside only"
             );
         }
+    }
+}
+
+#[test]
+fn trace_tells_list_restriction_table_and_key() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/restricted-hosts.toml");
+    fs::copy(example, folder.path().join("mailweir.toml")).expect("a copy");
+    fs::write(folder.path().join("letter.eml"), "Subject: x\n\n").expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_mailweir"))
+        .args(["trace", "letter.eml", "--from", "a@b.example", "--to", "c@d.example", "--client", "10.0.0.17"])
+        .current_dir(folder.path())
+        .output()
+        .expect("mailweir runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    for step in [
+        "relay[0] check_client_access hosts: `10.0.0.17` is `inside_only`",
+        "inside_only[0] check_recipient_access inside: no row for `c@d.example`, `d.example`, `example`, `c@`",
+        "refused: 554 5.7.1 <unknown[10.0.0.17]>: Client host rejected: This host may send inside only",
+    ] {
+        assert!(text.contains(step), "{step} is not in:\n{text}");
     }
 }
