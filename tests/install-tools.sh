@@ -29,6 +29,10 @@ need "nodejs npm" sh -c "command -v node && command -v npm"
 need "swaks" command -v swaks
 need "postfix" test -x /usr/sbin/smtp-sink
 need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so
+need "dovecot-core dovecot-lmtpd" test -x /usr/lib/dovecot/lmtp
+# Debian has no Exim beside Postfix: its program is unpacked, with the libraries that it needs.
+exim=/opt/mailweir-test/exim
+need "libidn12 libgnutls-dane0" "$exim/usr/sbin/exim4" -C /dev/null -bV
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
@@ -38,7 +42,7 @@ fi
 echo "installing:$missing"
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-# Postfix is here for smtp-sink and smtp-source only: unconfigured, and not started where services would be.
+# Postfix is here for its programs only: unconfigured, and not started where services would be.
 echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
@@ -48,3 +52,9 @@ if [ ! -e $policy ]; then
 fi
 # shellcheck disable=SC2086 — one word a package
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+if ! "$exim/usr/sbin/exim4" -C /dev/null -bV >/dev/null 2>&1; then
+    archive=$(mktemp -d)
+    (cd "$archive" && apt-get download -qq -o APT::Sandbox::User=root exim4-daemon-light && mkdir -p "$exim" && dpkg -x exim4-daemon-light_*.deb "$exim")
+    rm -r "$archive"
+    getent passwd Debian-exim >/dev/null || useradd --system --no-create-home --user-group Debian-exim
+fi

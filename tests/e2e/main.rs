@@ -1,6 +1,9 @@
 //! End-to-end tests: the real binary on loopback, real clients, real next hops. One file a scenario.
 
 mod client;
+mod dovecot;
+mod exim;
+mod postfix;
 mod relay;
 mod sink;
 
@@ -18,6 +21,7 @@ mod examples;
 mod full_disk;
 mod pass_through;
 mod pipeline_tests;
+mod peers;
 mod queue;
 mod rewriting;
 mod spinning;

@@ -127,7 +127,7 @@ fn measure(runtime: &Runtime, name: &str, folder: &Path) -> Result<(), Box<dyn s
         let begin = Instant::now();
         let mut leased = Vec::new();
         loop {
-            let more = spool.lease_due(SystemTime::now(), 100).await.expect("leased");
+            let more = spool.lease_due(SystemTime::now(), 100, vec![]).await.expect("leased");
             if more.is_empty() {
                 break;
             }

@@ -15,11 +15,11 @@ use self::relay_domains::OurDomains;
 use crate::{
     config::{Config, Diagnostic, Source},
     control::{Answer, Control, ControlError, Handler, Request},
-    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route},
+    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
     dns::{DnsError, Resolver},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
-    spool::{SpoolError, SqliteSpool},
+    spool::{Change, SpoolError, SqliteSpool},
 };
 
 /// A configuration whose tables are read and whose filters are loaded.
@@ -78,7 +78,7 @@ impl App {
             Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
         let delivery = Delivery::start(self.delivery_settings()?, spool.clone(), stages, shutdown);
-        let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool }))?;
+        let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool, waker: delivery.waker() }))?;
         server.finished().await;
         delivery.finished().await;
         Ok(())
@@ -113,6 +113,9 @@ impl App {
             own: OwnAddresses { listeners: listeners.collect(), proxies: proxy_interfaces.clone() },
             retry: RetrySchedule { first: queue.first_retry, longest: queue.longest_retry, lifetime: queue.lifetime },
             concurrency: queue.concurrency,
+            delay_warning: queue.delay_warning,
+            double_bounces: queue.double_bounces.clone(),
+            bounce_size: queue.bounce_size,
             timeouts: queue.timeouts,
         })
     }
@@ -121,6 +124,7 @@ impl App {
 /// Does what the command line asks of a running relay.
 struct Operator {
     spool: Arc<SqliteSpool>,
+    waker: Waker,
 }
 
 impl Handler for Operator {
@@ -130,6 +134,9 @@ impl Handler for Operator {
                 Request::Queue { change, selection } => match self.spool.change(change, selection.clone()).await {
                     Ok(changed) => {
                         tracing::info!(?change, ?selection, ?changed, "the queue is changed");
+                        if matches!(change, Change::Flush | Change::Release | Change::Requeue) {
+                            self.waker.wake();
+                        }
                         Answer::Changed(changed)
                     }
                     Err(error) => Answer::Failed(error.to_string()),

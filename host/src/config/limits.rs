@@ -2,8 +2,15 @@
 
 use std::time::Duration;
 
-use super::{reader::Section, units};
-use crate::delivery::Timeouts;
+use super::{
+    diagnostic::Diagnostic,
+    reader::{Converted, Section, Value},
+    units,
+};
+use crate::{
+    delivery::{DoubleBounces, Timeouts},
+    mail::Address,
+};
 
 /// `[limits]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +55,12 @@ pub struct Queue {
     pub concurrency: usize,
     /// How long a next hop may take, phase by phase.
     pub timeouts: Timeouts,
+    /// Age at which the sender is told that a message is late. Default never (Postfix delay_warning_time).
+    pub delay_warning: Option<Duration>,
+    /// What becomes of reports that can't be delivered. Default: they are held.
+    pub double_bounces: DoubleBounces,
+    /// Octets of a message that is returned whole at most. Default 50,000 (Postfix bounce_size_limit).
+    pub bounce_size: u64,
 }
 
 impl Default for Queue {
@@ -58,6 +71,9 @@ impl Default for Queue {
             lifetime: Duration::from_secs(5 * 86_400),
             concurrency: 100,
             timeouts: Timeouts::default(),
+            delay_warning: None,
+            double_bounces: DoubleBounces::Hold,
+            bounce_size: 50_000,
         }
     }
 }
@@ -90,7 +106,23 @@ pub(super) fn read_queue(root: &Section<'_, '_>) -> Queue {
             command: section.read("command-timeout", units::duration).unwrap_or(default.timeouts.command),
             data: section.read("data-timeout", units::duration).unwrap_or(default.timeouts.data),
         },
+        delay_warning: section.read("delay-warning", units::duration),
+        double_bounces: section.read("double-bounces", double_bounces).unwrap_or(default.double_bounces),
+        bounce_size: section.read("bounce-size", units::size).unwrap_or(default.bounce_size),
     };
     section.finish();
     queue
+}
+
+fn double_bounces(value: Value<'_>) -> Converted<DoubleBounces> {
+    let text = value.text()?;
+    match (text.as_str(), Address::parse(&text)) {
+        ("hold", _) => Ok(DoubleBounces::Hold),
+        ("discard", _) => Ok(DoubleBounces::Discard),
+        (_, Ok(address)) => Ok(DoubleBounces::Postmaster(address)),
+        (_, Err(_)) => {
+            let wrong = Diagnostic::error(value.span(), format!("`{text}` is not known here"));
+            Err(vec![wrong.with_help("\"hold\", \"discard\", or the address of a postmaster")])
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! One attempt at one message: which destinations, the `[[delivery]]` stages, the exchange, and what follows from it.
+//! One attempt at one destination: the `[[delivery]]` stages, then the exchange.
 
 use std::{
     sync::Arc,
@@ -6,17 +6,18 @@ use std::{
 };
 
 use super::{
-    Settings, bounce,
+    Settings,
     client::{Copy, Pool},
-    exchange::{Answer, exchange},
+    conclude::Conclusion,
+    exchange::{Answer, Exchange, exchange},
     outcome::Outcome,
     route::{Destination, destination},
 };
 use crate::{
-    mail::{Envelope, ReversePath},
+    mail::Envelope,
     pipeline::{self, Mail, Stage, Verdict},
     smtp::{EnhancedCode, Reply},
-    spool::{Disposition, IdSource, Leased, LeasedRecipient, Settlement},
+    spool::{IdSource, Leased, LeasedRecipient, Settlement},
 };
 
 /// Recipients of one transaction at most (Postfix smtp_destination_recipient_limit).
@@ -24,16 +25,28 @@ const MOST_RECIPIENTS: usize = 50;
 
 /// Makes attempts. Shared by all that are under way.
 pub(super) struct Courier {
-    settings: Settings,
+    pub(super) settings: Settings,
     stages: Arc<[Stage]>,
     pool: Pool,
-    ids: IdSource,
+    pub(super) ids: IdSource,
 }
 
-/// Recipients of a message that share a destination, or the reason why they have none.
-struct Group<'a> {
-    destination: Result<Destination, Reply>,
-    recipients: Vec<&'a LeasedRecipient>,
+/// A message for recipients that share a destination, or the reason why they have none.
+pub(super) struct Job {
+    pub(super) destination: Result<Destination, Reply>,
+    /// With these recipients only.
+    pub(super) leased: Leased,
+}
+
+/// What an attempt showed about its destination.
+#[derive(Debug)]
+pub(super) enum Contact {
+    /// A server talked to us.
+    Reached,
+    /// None did.
+    Unreachable(Reply),
+    /// Nothing was asked.
+    None,
 }
 
 impl Courier {
@@ -46,68 +59,71 @@ impl Courier {
         self.pool.close_idle().await;
     }
 
-    /// Try to deliver a message to the recipients that are due.
-    pub(super) async fn attempt(&self, leased: Leased) -> Settlement {
-        let mut settlement = Settlement { number: leased.number, recipients: Vec::new(), report: None };
-        let mut failed = Vec::new();
-        for group in self.groups(&leased) {
-            let answers = self.attempt_group(&leased, &group).await;
-            for (recipient, mut answer) in group.recipients.iter().zip(answers) {
-                answer.outcome = self.give_up_if_old(&leased, recipient, answer.outcome);
-                tell(&leased, recipient, &answer);
-                if let Outcome::Failed(reply) = &answer.outcome {
-                    failed.push(((*recipient).clone(), reply.clone()));
-                }
-                settlement.recipients.push((recipient.position, self.disposition(&leased, recipient, answer.outcome)));
-            }
-        }
-        // A message with a null sender has nobody to report to; `disposition` keeps its recipients.
-        if let (ReversePath::Address(sender), false) = (&leased.sender, failed.is_empty()) {
-            settlement.report =
-                Some(bounce::report(&self.settings.hostname, self.ids.next(), sender, &leased, &failed));
-        }
-        settlement
-    }
-
-    fn groups<'a>(&self, leased: &'a Leased) -> Vec<Group<'a>> {
-        let mut groups: Vec<Group<'a>> = Vec::new();
+    /// The attempts that a message needs: one for each destination, and for each so many recipients of one.
+    pub(super) fn jobs(&self, mut leased: Leased) -> Vec<Job> {
         let Settings { routes, hostname, .. } = &self.settings;
-        for recipient in &leased.recipients {
+        let mut groups: Vec<(Result<Destination, Reply>, Vec<LeasedRecipient>)> = Vec::new();
+        for recipient in std::mem::take(&mut leased.recipients) {
             let destination = destination(routes, hostname, &leased.sender, &recipient.recipient.address);
-            let fits =
-                |group: &&mut Group<'a>| group.destination == destination && group.recipients.len() < MOST_RECIPIENTS;
-            match groups.iter_mut().find(fits) {
-                Some(group) => group.recipients.push(recipient),
-                None => groups.push(Group { destination, recipients: vec![recipient] }),
+            match groups.iter_mut().find(|(known, those)| *known == destination && those.len() < MOST_RECIPIENTS) {
+                Some((_, those)) => those.push(recipient),
+                None => groups.push((destination, vec![recipient])),
             }
         }
-        groups
+        let Some((destination, recipients)) = groups.pop() else { return Vec::new() };
+        let job = |(destination, recipients)| Job { destination, leased: Leased { recipients, ..leased.clone() } };
+        let mut jobs: Vec<_> = groups.into_iter().map(job).collect();
+        leased.recipients = recipients;
+        jobs.push(Job { destination, leased });
+        jobs
     }
 
-    /// One answer for each recipient of the group, in order.
-    async fn attempt_group(&self, leased: &Leased, group: &Group<'_>) -> Vec<Answer> {
-        let all = |outcome: Outcome| vec![Answer::ours(outcome); group.recipients.len()];
-        let destination = match &group.destination {
-            Ok(destination) => destination,
-            Err(reply) => return all(Outcome::of(reply.clone(), false)),
+    /// Attempts at this destination at a time at most.
+    pub(super) fn limit(&self, destination: &Destination) -> usize {
+        self.settings.routes.get(destination.route).map_or(1, |route| route.concurrency)
+    }
+
+    /// How long a destination is left alone that was found dead so many times before.
+    pub(super) fn wait(&self, destination: &Destination, times: u32) -> Duration {
+        self.settings.retry.wait(&destination.to_string(), times)
+    }
+
+    /// Try to deliver.
+    pub(super) async fn attempt(&self, job: &Job) -> (Settlement, Contact) {
+        let Job { destination, leased } = job;
+        let all = |outcome: Outcome| vec![Answer::ours(outcome); leased.recipients.len()];
+        let (answers, contact) = match destination {
+            Ok(destination) => match self.filtered(leased).await {
+                Ok(mail) => self.exchange(destination, &mail).await,
+                Err(outcome) => (all(outcome), Contact::None),
+            },
+            Err(reply) => (all(Outcome::of(reply.clone(), false)), Contact::None),
         };
-        let Some(route) = self.settings.routes.get(destination.route) else { return Vec::new() };
-        let mail = match self.filtered(leased, group).await {
-            Ok(mail) => mail,
-            Err(outcome) => return all(outcome),
-        };
+        let is_final = destination.as_ref().is_ok_and(|destination| destination.next_hop.is_lmtp());
+        let conclusion = Conclusion { destination: job.name(), is_final, postponed_to: None };
+        (self.conclude(leased, answers, &conclusion, SystemTime::now()), contact)
+    }
+
+    /// Not tried, since the destination is left alone until then.
+    pub(super) fn postpone(&self, job: &Job, reason: &Reply, until: SystemTime) -> Settlement {
+        let text = format!("delivery is suspended for a while: {}", reason.text);
+        let reply = Reply { text, ..reason.clone() };
+        let answers = vec![Answer::ours(Outcome::Deferred(reply)); job.leased.recipients.len()];
+        let conclusion = Conclusion { destination: job.name(), is_final: false, postponed_to: Some(until) };
+        self.conclude(&job.leased, answers, &conclusion, SystemTime::now())
+    }
+
+    async fn exchange(&self, destination: &Destination, mail: &Mail) -> (Vec<Answer>, Contact) {
+        let Some(route) = self.settings.routes.get(destination.route) else { return (Vec::new(), Contact::None) };
         let Envelope { sender, recipients, parameters } = &mail.envelope;
         let copy = Copy { sender, parameters, recipients, message: &mail.message };
-        let exchange = exchange(&copy, destination, route, &self.pool, &self.settings).await;
-        if let Some(reply) = exchange.unreachable {
-            tracing::debug!(next_hop = %destination.next_hop, %reply, "can't be reached");
-        }
-        exchange.answers
+        let Exchange { answers, unreachable } = exchange(&copy, destination, route, &self.pool, &self.settings).await;
+        (answers, unreachable.map_or(Contact::Reached, Contact::Unreachable))
     }
 
     /// The copy as the `[[delivery]]` stages leave it, or what they want instead of a delivery.
-    async fn filtered(&self, leased: &Leased, group: &Group<'_>) -> Result<Arc<Mail>, Outcome> {
-        let recipients = group.recipients.iter().map(|one| one.recipient.clone()).collect();
+    async fn filtered(&self, leased: &Leased) -> Result<Arc<Mail>, Outcome> {
+        let recipients = leased.recipients.iter().map(|one| one.recipient.clone()).collect();
         let (sender, parameters) = (leased.sender.clone(), leased.parameters.clone());
         let mail = Mail {
             id: Arc::clone(&leased.id),
@@ -118,7 +134,7 @@ impl Courier {
         };
         let ended = pipeline::run(&self.stages, mail, &mut ()).await;
         match ended.verdict {
-            Verdict::Next | Verdict::Accept if ended.mail.envelope.recipients.len() == group.recipients.len() => {
+            Verdict::Next | Verdict::Accept if ended.mail.envelope.recipients.len() == leased.recipients.len() => {
                 Ok(ended.mail)
             }
             Verdict::Next | Verdict::Accept => {
@@ -135,47 +151,11 @@ impl Courier {
             Verdict::Discard(reason) => Err(Outcome::Discarded(reason)),
         }
     }
-
-    /// A recipient that can't be tried again in time has failed.
-    fn give_up_if_old(&self, leased: &Leased, recipient: &LeasedRecipient, outcome: Outcome) -> Outcome {
-        match outcome {
-            Outcome::Deferred(reply) if self.next_try(leased, recipient).is_none() => Outcome::Failed(reply),
-            outcome => outcome,
-        }
-    }
-
-    fn next_try(&self, leased: &Leased, recipient: &LeasedRecipient) -> Option<SystemTime> {
-        self.settings.retry.next(&leased.id, recipient.attempts, leased.received, SystemTime::now())
-    }
-
-    fn disposition(&self, leased: &Leased, recipient: &LeasedRecipient, outcome: Outcome) -> Disposition {
-        match outcome {
-            Outcome::Delivered(_) | Outcome::Discarded(_) => Disposition::Done,
-            Outcome::Deferred(reply) => {
-                let until = self.next_try(leased, recipient).unwrap_or_else(SystemTime::now);
-                Disposition::Deferred { until, reply: reply.to_string() }
-            }
-            Outcome::Failed(reply) if leased.sender == ReversePath::Null => {
-                Disposition::Held { reason: format!("undeliverable bounce: {reply}") }
-            }
-            Outcome::Failed(_) => Disposition::Done,
-            Outcome::Held(reason) => Disposition::Held { reason },
-        }
-    }
 }
 
-/// One line for each recipient and attempt.
-fn tell(leased: &Leased, recipient: &LeasedRecipient, answer: &Answer) {
-    let id = &*leased.id;
-    let to = recipient.recipient.address.as_str();
-    let relay = answer.server.as_deref().unwrap_or("none");
-    let age: Duration = SystemTime::now().duration_since(leased.received).unwrap_or_default();
-    let delay = format!("{:.2}", age.as_secs_f64());
-    match &answer.outcome {
-        Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
-        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
-        Outcome::Failed(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),
-        Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
-        Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+impl Job {
+    /// The destination by name, as the spool keeps it; empty where there is none.
+    fn name(&self) -> String {
+        self.destination.as_ref().map(ToString::to_string).unwrap_or_default()
     }
 }

@@ -1,9 +1,11 @@
 //! Delivery: what is due in the spool goes out to its next hops, and what becomes of it goes back into the spool.
 
 mod attempt;
-mod bounce;
 mod client;
+mod conclude;
+mod dsn;
 mod exchange;
+mod feedback;
 mod login;
 mod next_hop;
 mod outcome;
@@ -12,18 +14,19 @@ mod queue;
 mod retry;
 mod route;
 mod servers;
+mod sites;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
-use crate::dns::Resolver;
+use crate::{dns::Resolver, mail::Address};
 
 pub use client::{Tls, TlsError, TlsMode};
 pub use login::{Account, Credentials, Login};
 pub use next_hop::{NextHop, NextHopError, Protocol};
 pub use own::OwnAddresses;
-pub use queue::Delivery;
+pub use queue::{Delivery, Waker};
 pub use retry::RetrySchedule;
 pub use route::{Keys, Pattern, Route, Way};
 
@@ -40,10 +43,27 @@ pub struct Settings {
     pub own: OwnAddresses,
     /// When to try again, and when to give up.
     pub retry: RetrySchedule,
-    /// Messages that are being delivered at the same time.
+    /// Attempts at a time, over all destinations.
     pub concurrency: usize,
+    /// The age at which senders are told that their mail is late; none is never (Postfix delay_warning_time).
+    pub delay_warning: Option<Duration>,
+    /// What becomes of reports that can't be delivered.
+    pub double_bounces: DoubleBounces,
+    /// Octets of a message that is returned whole at most (Postfix bounce_size_limit).
+    pub bounce_size: u64,
     /// How long to wait for a next hop.
     pub timeouts: Timeouts,
+}
+
+/// What becomes of a message with the null sender that can't be delivered: nobody may be told (RFC 5321 6.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DoubleBounces {
+    /// It is kept until somebody looks at it.
+    Hold,
+    /// It is forgotten; the log has it.
+    Discard,
+    /// It is reported to this address (Postfix notify_classes = 2bounce).
+    Postmaster(Address),
 }
 
 /// How long to wait for a next hop, phase by phase; the defaults are those of RFC 5321 4.5.3.2.

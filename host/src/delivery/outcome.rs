@@ -18,6 +18,14 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// What was said, where somebody said something.
+    pub(super) fn reply(&self) -> Option<&Reply> {
+        match self {
+            Self::Delivered(reply) | Self::Deferred(reply) | Self::Failed(reply) => Some(reply),
+            Self::Held(_) | Self::Discarded(_) => None,
+        }
+    }
+
     /// The meaning of a reply. 552 after RCPT means too many recipients (RFC 5321 4.5.3.1.10), which another attempt may cure.
     pub(super) fn of(reply: Reply, at_rcpt: bool) -> Self {
         match reply.code {

@@ -1,25 +1,35 @@
-//! What is due goes out: takes leases, keeps so many attempts going, gives the leases back.
+//! What is due goes out: takes leases, keeps so many attempts going at each destination, gives the leases back.
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{Notify, watch},
     task::{JoinHandle, JoinSet},
+    time::{MissedTickBehavior, interval},
 };
 
-use super::{Settings, attempt::Courier};
+use super::{
+    Settings,
+    attempt::{Contact, Courier, Job},
+    route::Destination,
+    sites::{Sites, Suspended},
+};
 use crate::{
     pipeline::Stage,
-    spool::{Leased, Spool},
+    spool::{Postponement, Settlement, Spool},
 };
 
 /// How often the spool is asked for mail whose time has come.
 const POLL: Duration = Duration::from_secs(1);
 /// Messages taken from the spool at once.
 const BATCH: usize = 100;
+/// Attempts that wait in memory for their turn at most, over all destinations.
+const MOST_WAITING: usize = 1000;
+/// Octets of messages in memory from which on no more are taken.
+const MOST_OCTETS: u64 = 64 << 20;
 /// At shutdown, how long attempts may go on; what is not done by then is due again at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
 /// Between attempts to write down what became of a message when the spool can't be written to.
@@ -28,6 +38,18 @@ const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 /// The running delivery.
 pub struct Delivery {
     task: JoinHandle<()>,
+    waker: Waker,
+}
+
+/// Makes delivery ask destinations again that it leaves alone.
+#[derive(Clone, Default)]
+pub struct Waker(Arc<Notify>);
+
+impl Waker {
+    /// Somebody wants mail to be tried now.
+    pub fn wake(&self) {
+        self.0.notify_one();
+    }
 }
 
 impl Delivery {
@@ -38,10 +60,25 @@ impl Delivery {
         stages: Arc<[Stage]>,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(settings.concurrency));
         let courier = Arc::new(Courier::new(settings, stages));
-        let queue = Queue { courier, spool, places, attempts: JoinSet::new(), shutdown };
-        Self { task: tokio::spawn(queue.run()) }
+        let waker = Waker::default();
+        let queue = Queue {
+            courier,
+            waker: waker.clone(),
+            spool,
+            sites: Sites::new(),
+            tasks: JoinSet::new(),
+            attempts: 0,
+            octets: 0,
+            may_have_more: true,
+            shutdown,
+        };
+        Self { task: tokio::spawn(queue.run()), waker }
+    }
+
+    /// For those who want mail to be tried now.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
     }
 
     /// Wait until delivery has ended after the shutdown.
@@ -54,72 +91,176 @@ impl Delivery {
 
 struct Queue {
     courier: Arc<Courier>,
+    waker: Waker,
     spool: Arc<dyn Spool>,
-    places: Arc<Semaphore>,
-    attempts: JoinSet<()>,
+    sites: Sites<Destination, Job>,
+    tasks: JoinSet<Ended>,
+    /// Those of `tasks` that talk to somebody.
+    attempts: usize,
+    /// Octets of all messages that wait or are under way.
+    octets: u64,
+    /// Whether the spool may have mail that is due.
+    may_have_more: bool,
     shutdown: watch::Receiver<bool>,
+}
+
+/// The end of a task.
+struct Ended {
+    /// Where it was an attempt at one, and what that showed.
+    attempt: Option<(Destination, Contact)>,
+    octets: u64,
 }
 
 impl Queue {
     async fn run(mut self) {
+        let mut poll = interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*self.shutdown.borrow() {
-            while self.attempts.try_join_next().is_some() {}
-            if self.start_due().await {
+            while let Some(ended) = self.tasks.try_join_next() {
+                self.ended(ended.ok());
+            }
+            self.start_waiting();
+            if self.may_have_more && self.has_room() {
+                self.lease().await;
                 continue;
             }
             tokio::select! {
-                () = self.spool.arrivals().notified() => {}
-                () = tokio::time::sleep(POLL) => self.courier.close_idle().await,
+                Some(ended) = self.tasks.join_next() => self.ended(ended.ok()),
+                () = self.spool.arrivals().notified() => self.may_have_more = true,
+                () = self.waker.0.notified() => {
+                    self.sites.wake(Instant::now());
+                    self.may_have_more = true;
+                }
+                _ = poll.tick() => self.look_round(),
                 _ = self.shutdown.changed() => {}
             }
         }
-        let drained = tokio::time::timeout(DRAIN, async { while self.attempts.join_next().await.is_some() {} });
+        let drained = tokio::time::timeout(DRAIN, async { while self.tasks.join_next().await.is_some() {} });
         if drained.await.is_err() {
-            tracing::warn!(attempts = self.attempts.len(), "attempts are cut off by the shutdown; they are made again");
+            tracing::warn!(attempts = self.attempts, "attempts are cut off by the shutdown; they are made again");
         }
         self.courier.close_idle().await;
     }
 
-    /// Start attempts for what is due, as many as there are places; whether there was anything.
-    async fn start_due(&mut self) -> bool {
-        let Some(first) = self.place().await else { return false };
-        let limit = (self.places.available_permits() + 1).min(BATCH);
-        let leased = match self.spool.lease_due(SystemTime::now(), limit).await {
+    fn has_room(&self) -> bool {
+        self.sites.waiting() < MOST_WAITING && self.tasks.len() < MOST_WAITING && self.octets < MOST_OCTETS
+    }
+
+    fn look_round(&mut self) {
+        self.may_have_more = true;
+        self.sites.forget_idle(Instant::now());
+        let courier = Arc::clone(&self.courier);
+        drop(tokio::spawn(async move { courier.close_idle().await }));
+    }
+
+    /// Take what is due, but for destinations of which enough waits here already.
+    async fn lease(&mut self) {
+        let limit = (MOST_WAITING - self.sites.waiting()).min(BATCH);
+        let full: Vec<_> = self.sites.full().map(ToString::to_string).collect();
+        let leased = match self.spool.lease_due(SystemTime::now(), limit, full).await {
             Ok(leased) => leased,
             Err(error) => {
                 tracing::error!(%error, "due mail can't be read");
-                return false;
+                Vec::new()
             }
         };
-        let any = !leased.is_empty();
-        let mut place = Some(first);
-        for one in leased {
-            let free = match place.take() {
-                Some(free) => Some(free),
-                None => self.place().await,
+        self.may_have_more = !leased.is_empty();
+        let now = Instant::now();
+        let courier = Arc::clone(&self.courier);
+        for job in leased.into_iter().flat_map(|one| courier.jobs(one)) {
+            self.octets += job.leased.message.size();
+            let Ok(destination) = job.destination.clone() else {
+                self.attempt(None, job);
+                continue;
             };
-            let work = deliver(Arc::clone(&self.courier), Arc::clone(&self.spool), one, free);
-            drop(self.attempts.spawn(work));
+            let limit = self.courier.limit(&destination);
+            if let Err(suspended) = self.sites.add(&destination, limit, job, now) {
+                self.postpone(suspended);
+            }
         }
-        any
     }
 
-    /// A place for one more attempt; none when the relay is told to stop while all are taken.
-    async fn place(&mut self) -> Option<OwnedSemaphorePermit> {
-        tokio::select! {
-            place = Arc::clone(&self.places).acquire_owned() => place.ok(),
-            _ = self.shutdown.changed() => None,
+    /// Start attempts, as many as there may be.
+    fn start_waiting(&mut self) {
+        while self.attempts < self.courier.settings.concurrency
+            && let Some((destination, job)) = self.sites.next()
+        {
+            self.attempt(Some(destination), job);
         }
+    }
+
+    fn attempt(&mut self, destination: Option<Destination>, job: Job) {
+        self.attempts += usize::from(destination.is_some());
+        let (courier, spool, octets) = (Arc::clone(&self.courier), Arc::clone(&self.spool), job.leased.message.size());
+        drop(self.tasks.spawn(async move {
+            let (settlement, contact) = courier.attempt(&job).await;
+            settle(&*spool, settlement).await;
+            Ended { attempt: destination.map(|destination| (destination, contact)), octets }
+        }));
+    }
+
+    fn ended(&mut self, ended: Option<Ended>) {
+        // Only a mistake in the program ends one without an answer; its mail is due again at the next start.
+        let Some(Ended { attempt, octets }) = ended else { return };
+        self.octets = self.octets.saturating_sub(octets);
+        let Some((destination, contact)) = attempt else { return };
+        self.attempts -= 1;
+        match contact {
+            Contact::Reached => self.sites.reached(&destination),
+            Contact::None => self.sites.ended(&destination),
+            Contact::Unreachable(reason) => {
+                let wait = |times| self.courier.wait(&destination, times);
+                if let Some(suspended) = self.sites.failed(&destination, reason, Instant::now(), wait) {
+                    self.postpone_all(&destination, &suspended);
+                    self.postpone(suspended);
+                }
+            }
+        }
+    }
+
+    /// Give jobs back whose destination is left alone.
+    fn postpone(&mut self, suspended: Suspended<Job>) {
+        let until = in_system_time(suspended.until);
+        for job in suspended.jobs {
+            let (courier, spool) = (Arc::clone(&self.courier), Arc::clone(&self.spool));
+            let (reason, octets) = (suspended.reason.clone(), job.leased.message.size());
+            drop(self.tasks.spawn(async move {
+                settle(&*spool, courier.postpone(&job, &reason, until)).await;
+                Ended { attempt: None, octets }
+            }));
+        }
+    }
+
+    /// What lies in the spool for a destination that is left alone is not even taken out of it, but for what is to be given up, or told to
+    /// its sender as late.
+    fn postpone_all(&mut self, destination: &Destination, suspended: &Suspended<Job>) {
+        let Settings { retry, delay_warning, .. } = &self.courier.settings;
+        let (now, until) = (SystemTime::now(), in_system_time(suspended.until));
+        tracing::warn!(%destination, reason = %suspended.reason, "can't be reached, is left alone for a while");
+        let postponement = Postponement {
+            destination: destination.to_string(),
+            until,
+            received_after: now.checked_sub(retry.lifetime),
+            unwarned_received_after: delay_warning.and_then(|limit| now.checked_sub(limit)),
+        };
+        let spool = Arc::clone(&self.spool);
+        drop(self.tasks.spawn(async move {
+            if let Err(error) = spool.postpone(postponement).await {
+                tracing::error!(%error, "mail for a dead destination can't be postponed");
+            }
+            Ended { attempt: None, octets: 0 }
+        }));
     }
 }
 
-async fn deliver(courier: Arc<Courier>, spool: Arc<dyn Spool>, leased: Leased, place: Option<OwnedSemaphorePermit>) {
-    let id = Arc::clone(&leased.id);
-    let settlement = courier.attempt(leased).await;
-    // What was delivered must not be delivered again: this is tried until it works, or the relay ends.
+fn in_system_time(until: Instant) -> SystemTime {
+    SystemTime::now() + until.saturating_duration_since(Instant::now())
+}
+
+/// What was delivered must not be delivered again: this is tried until it works, or the relay ends.
+async fn settle(spool: &dyn Spool, settlement: Settlement) {
     while let Err(error) = spool.settle(settlement.clone()).await {
-        tracing::error!(id = &*id, %error, "the outcome can't be written down");
+        tracing::error!(number = settlement.number, %error, "the outcome can't be written down");
         tokio::time::sleep(SETTLE_AGAIN).await;
     }
-    drop(place);
 }

@@ -1,6 +1,6 @@
 //! Which next hop a recipient's mail goes to.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use super::{client::Tls, login::Login, next_hop::NextHop};
 use crate::{
@@ -70,6 +70,12 @@ pub(super) struct Destination {
     pub(super) route: usize,
     /// Its next hop for this recipient.
     pub(super) next_hop: NextHop,
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.next_hop.fmt(f)
+    }
 }
 
 /// The way of a recipient's mail: that of the first route which fits. The reply says why there is none.

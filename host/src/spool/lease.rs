@@ -20,9 +20,14 @@ pub(super) struct Loan {
 }
 
 /// Mark what is due as leased, the longest due first, and whether more may be due.
-pub(super) fn mark(connection: &Connection, now: SystemTime, limit: usize) -> Result<(Vec<Loan>, bool)> {
+pub(super) fn mark(
+    connection: &Connection,
+    now: SystemTime,
+    limit: usize,
+    not_for: &[String],
+) -> Result<(Vec<Loan>, bool)> {
     let now = milliseconds(now);
-    let (numbers, more) = due(connection, now, limit)?;
+    let (numbers, more) = due(connection, now, limit, not_for)?;
     let mut mark = connection.prepare_cached(
         "UPDATE recipients SET state = 1 WHERE message = ? AND state = 0 AND due <= ? RETURNING position",
     )?;
@@ -36,20 +41,20 @@ pub(super) fn mark(connection: &Connection, now: SystemTime, limit: usize) -> Re
 }
 
 /// Numbers of messages with a recipient that is due. Walks the index of what is due as far as it has to, however long it is.
-fn due(connection: &Connection, now: i64, limit: usize) -> Result<(Vec<i64>, bool)> {
-    let mut statement = connection.prepare_cached(
-        "SELECT message, size FROM recipients CROSS JOIN messages ON number = message
-         WHERE state = 0 AND due <= ? ORDER BY due",
-    )?;
+fn due(connection: &Connection, now: i64, limit: usize, not_for: &[String]) -> Result<(Vec<i64>, bool)> {
+    let mut statement = connection
+        .prepare_cached("SELECT message, destination FROM recipients WHERE state = 0 AND due <= ? ORDER BY due")?;
+    let mut size = connection.prepare_cached("SELECT size FROM messages WHERE number = ?")?;
     let mut rows = statement.query([now])?;
     let (mut numbers, mut octets) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let (number, size): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let (number, destination) = (row.get(0)?, row.get_ref(1)?.as_str()?);
         // Recipients of one message mostly follow each other.
-        if numbers.last() == Some(&number) || numbers.contains(&number) {
+        let known = numbers.last() == Some(&number) || numbers.contains(&number);
+        if known || not_for.iter().any(|name| name == destination) {
             continue;
         }
-        octets += size.unsigned_abs();
+        octets += size.query_row([number], |row| row.get::<_, i64>(0))?.unsigned_abs();
         if numbers.len() == limit || (octets > LARGEST_LOAN && !numbers.is_empty()) {
             return Ok((numbers, true));
         }

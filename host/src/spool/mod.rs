@@ -5,6 +5,7 @@ mod id;
 mod large;
 mod lease;
 mod memory;
+mod postpone;
 mod reader;
 mod rows;
 mod schema;
@@ -89,6 +90,8 @@ pub struct LeasedRecipient {
     pub recipient: Recipient,
     /// Attempts before this one.
     pub attempts: u32,
+    /// Whether its sender was told, or needs not be told, that it is late.
+    pub warned: bool,
 }
 
 /// What became of one recipient.
@@ -102,12 +105,38 @@ pub enum Disposition {
         until: SystemTime,
         /// What the next hop said.
         reply: String,
+        /// Where it goes, by a name of delivery's; empty where that is not known.
+        destination: String,
+        /// Whether this was an attempt; else it is not counted.
+        tried: bool,
+        /// See [`LeasedRecipient::warned`].
+        warned: bool,
     },
     /// Keep until somebody releases it.
     Held {
         /// Why.
         reason: String,
     },
+}
+
+impl Disposition {
+    /// Try again after an attempt of which nothing else is known.
+    pub fn deferred(until: SystemTime, reply: String) -> Self {
+        Self::Deferred { until, reply, destination: String::new(), tried: true, warned: false }
+    }
+}
+
+/// A destination that can't be reached: its mail is not to be lent out for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postponement {
+    /// Its name, as in [`Disposition::Deferred`].
+    pub destination: String,
+    /// Not before.
+    pub until: SystemTime,
+    /// Messages that are not younger are due all the same: they are to be given up. None for all.
+    pub received_after: Option<SystemTime>,
+    /// The same for recipients about which nobody was told yet that they are late.
+    pub unwarned_received_after: Option<SystemTime>,
 }
 
 /// The end of a lease.
@@ -196,10 +225,14 @@ pub trait Spool: Send + Sync {
     /// Keep a message. When this returns, it is on disk: a crash can't lose it any more.
     fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()>;
 
-    /// Borrow up to `limit` messages that have recipients due at `now`, the longest due first.
-    fn lease_due(&self, now: SystemTime, limit: usize) -> SpoolFuture<'_, Vec<Leased>>;
+    /// Borrow up to `limit` messages that have recipients due at `now`, the longest due first, but none that is known to go to one of the
+    /// destinations `not_for`.
+    fn lease_due(&self, now: SystemTime, limit: usize, not_for: Vec<String>) -> SpoolFuture<'_, Vec<Leased>>;
 
-    /// Give a lease back, with what became of its recipients. A message without recipients is removed.
+    /// Put off all recipients of a destination that are due earlier.
+    fn postpone(&self, postponement: Postponement) -> SpoolFuture<'_, ()>;
+
+    /// Give a lease, or some recipients of it, back, with what became of them. A message without recipients is removed.
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()>;
 
     /// The files of messages that were kept and have not been reported as [`Spool::published`].

@@ -25,7 +25,7 @@ const COLUMNS: &str = "id, received, sender, client_peer, client_name, client_he
 pub(super) fn leased(connection: &Connection, large: &Large, loan: &Loan) -> Result<Leased> {
     let Loan { number, positions } = loan;
     let mut recipient = connection.prepare_cached(
-        "SELECT position, address, original, attempts, notify, orcpt FROM recipients WHERE message = ? AND position = ?",
+        "SELECT position, address, original, attempts, notify, orcpt, warned FROM recipients WHERE message = ? AND position = ?",
     )?;
     let recipients = positions
         .iter()
@@ -75,7 +75,7 @@ fn leased_recipient(row: &Row<'_>) -> Result<LeasedRecipient> {
         notify: notify.and_then(|words| Notify::parse(&words)),
         orcpt: row.get(5)?,
     };
-    Ok(LeasedRecipient { position: row.get(0)?, recipient, attempts: row.get(3)? })
+    Ok(LeasedRecipient { position: row.get(0)?, recipient, attempts: row.get(3)?, warned: row.get(6)? })
 }
 
 fn parameters(row: &Row<'_>) -> Result<MailParameters> {

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::{SpoolError, statements};
 
 /// Each step brings the database from the layout of its index to the next; `user_version` counts them.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE messages (
         number         INTEGER PRIMARY KEY,
@@ -62,6 +62,15 @@ const MIGRATIONS: [&str; 4] = [
     UPDATE messages SET size = coalesce((SELECT length(content) FROM contents WHERE message = number), 0);
     -- What an operator wants for a leased recipient that is not delivered: 1 hold, 2 delete.
     ALTER TABLE recipients ADD COLUMN wish INTEGER;
+",
+    "
+    -- Where a recipient that was deferred goes, by a name of delivery's, so that those of a dead destination can be passed over.
+    ALTER TABLE recipients ADD COLUMN destination TEXT NOT NULL DEFAULT '';
+    -- Whether the sender was told that it is late.
+    ALTER TABLE recipients ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX recipients_due;
+    CREATE INDEX recipients_due ON recipients (due, destination) WHERE state = 0;
+    CREATE INDEX recipients_destination ON recipients (destination, due) WHERE state = 0;
 ",
 ];
 

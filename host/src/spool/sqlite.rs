@@ -15,10 +15,12 @@ use rusqlite::Connection;
 use tokio::{sync::Notify, task};
 
 use super::{
-    Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture,
+    Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError,
+    SpoolFuture,
     large::{LARGE, Large, Written},
     lease::{self, Loan},
     memory::Fresh,
+    postpone,
     reader::Reader,
     rows, schema,
     statements::{self, Content},
@@ -142,12 +144,12 @@ impl SqliteSpool {
         Ok((Content::File(size), Some(written)))
     }
 
-    async fn due(&self, now: SystemTime, limit: usize) -> Result<Vec<Leased>, SpoolError> {
+    async fn due(&self, now: SystemTime, limit: usize, not_for: Vec<String>) -> Result<Vec<Leased>, SpoolError> {
         self.give_unread_back(now).await?;
         let mut leased = self.shared.fresh.take(limit);
         let missing = limit - leased.len();
         if missing > 0 && (leased.is_empty() || self.disk_is_worth_asking()) {
-            let mark = move |connection: &Connection| lease::mark(connection, now, missing);
+            let mark = move |connection: &Connection| lease::mark(connection, now, missing, &not_for);
             let (loans, more) = self.writer.run(Safe::Soon, mark).await?;
             *self.shared.disk() = (Instant::now(), more);
             if !loans.is_empty() {
@@ -186,7 +188,7 @@ impl SqliteSpool {
         let unread = mem::take(&mut *self.unread());
         let mut ended = Ok(());
         for (loan, error) in unread {
-            let later = Disposition::Deferred { until: now + READ_AGAIN, reply: format!("it can't be read: {error}") };
+            let later = Disposition::deferred(now + READ_AGAIN, format!("it can't be read: {error}"));
             let recipients = loan.positions.iter().map(|position| (*position, later.clone())).collect();
             let given = self.end(Settlement { number: loan.number, recipients, report: None }).await;
             if given.is_err() {
@@ -257,6 +259,7 @@ fn fresh(number: i64, message: Arc<NewMessage>) -> Leased {
         position,
         recipient,
         attempts: 0,
+        warned: false,
     });
     Leased {
         number,
@@ -275,8 +278,22 @@ impl Spool for SqliteSpool {
         Box::pin(self.keep(message))
     }
 
-    fn lease_due(&self, now: SystemTime, limit: usize) -> SpoolFuture<'_, Vec<Leased>> {
-        Box::pin(self.due(now, limit))
+    fn lease_due(&self, now: SystemTime, limit: usize, not_for: Vec<String>) -> SpoolFuture<'_, Vec<Leased>> {
+        Box::pin(self.due(now, limit, not_for))
+    }
+
+    fn postpone(&self, postponement: Postponement) -> SpoolFuture<'_, ()> {
+        Box::pin(async move {
+            let postponement = Arc::new(postponement);
+            // In pieces, so that mail that comes in does not wait long.
+            loop {
+                let one = Arc::clone(&postponement);
+                let work = move |connection: &Connection| postpone::postpone(connection, &one);
+                if self.writer.run(Safe::Soon, work).await? == 0 {
+                    return Ok(());
+                }
+            }
+        })
     }
 
     fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()> {

@@ -12,7 +12,7 @@ use super::{
     Counts, Disposition, NewMessage, PendingFile, Settlement,
     rows::{HELD, LEASED, WAITS, milliseconds},
 };
-use crate::mail::{Notify, Ret, ReversePath};
+use crate::mail::{Notify, Recipient, Ret, ReversePath};
 
 /// Where the octets of a new message are.
 pub(super) enum Content {
@@ -66,21 +66,12 @@ pub(super) fn insert(
         (None, true) => LEASED,
         (None, false) => WAITS,
     };
-    let mut add = connection.prepare_cached("INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, NULL)")?;
+    let add = "INSERT INTO recipients VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, NULL, '', 0)";
+    let mut add = connection.prepare_cached(add)?;
     for (recipient, position) in message.envelope.recipients.iter().zip(0_u32..) {
-        let (address, original) = (recipient.address.as_str(), recipient.original.as_str());
-        let notify = recipient.notify.map(Notify::words);
-        add.execute(params![
-            number,
-            position,
-            address,
-            original,
-            state,
-            received,
-            message.hold,
-            notify,
-            recipient.orcpt
-        ])?;
+        let Recipient { address, original, notify, orcpt } = recipient;
+        let (address, original, notify) = (address.as_str(), original.as_str(), notify.map(Notify::words));
+        add.execute(params![number, position, address, original, state, received, message.hold, notify, orcpt])?;
     }
     for file in &message.files {
         connection.prepare_cached("INSERT INTO files VALUES (?, ?, ?)")?.execute(params![
@@ -129,13 +120,13 @@ pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result
                 delete(connection, number, *position)?;
                 continue;
             }
-            Disposition::Deferred { until, reply } => connection
+            Disposition::Deferred { until, reply, destination, tried, warned } => connection
                 .prepare_cached(
-                    "UPDATE recipients SET attempts = attempts + 1, due = ?, state = CASE wish WHEN 1 THEN 2 ELSE 0 END,
+                    "UPDATE recipients SET attempts = attempts + ?, due = ?, destination = ?, warned = ?, state = CASE wish WHEN 1 THEN 2 ELSE 0 END,
                          note = CASE wish WHEN 1 THEN 'held by the operator: ' ELSE '' END || ?, wish = nullif(wish, 1)
                      WHERE message = ? AND position = ?",
                 )?
-                .execute(params![milliseconds(*until), reply, number, position])?,
+                .execute(params![tried, milliseconds(*until), destination, warned, reply, number, position])?,
             Disposition::Held { reason } => connection
                 .prepare_cached(
                     "UPDATE recipients SET state = 2, note = ?, wish = nullif(wish, 1) WHERE message = ? AND position = ?",

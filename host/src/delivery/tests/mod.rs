@@ -2,6 +2,8 @@
 
 mod exchange;
 mod next_hop;
+mod queue;
+mod reports;
 mod security;
 mod servers;
 mod stages;
@@ -27,6 +29,7 @@ use crate::{
 /// A running delivery with its spool; ends when dropped.
 struct Bench {
     spool: Arc<SqliteSpool>,
+    waker: Waker,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
@@ -41,8 +44,8 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Arc::new(SqliteSpool::open(folder.path()).expect("a spool"));
         let (stop, shutdown) = watch::channel(false);
-        Delivery::start(settings, spool.clone(), stages.into(), shutdown);
-        Self { spool, _stop: stop, _folder: folder }
+        let waker = Delivery::start(settings, spool.clone(), stages.into(), shutdown).waker();
+        Self { spool, waker, _stop: stop, _folder: folder }
     }
 
     async fn with(script: Script) -> (Self, NextHop) {
@@ -113,7 +116,10 @@ fn with_dns(routes: Vec<Route>, server: SocketAddr) -> Settings {
         resolver: Resolver::new(&dns).expect("a resolver"),
         own: OwnAddresses::default(),
         retry: RetrySchedule::default(),
-        concurrency: 5,
+        concurrency: 50,
+        delay_warning: None,
+        double_bounces: DoubleBounces::Hold,
+        bounce_size: 50_000,
         timeouts: Timeouts::default(),
     }
 }
@@ -218,7 +224,7 @@ async fn a_refusal_for_good_is_reported_to_the_sender() {
         let report = report(&bench, &next_hop).await;
         assert!(next_hop.heard().iter().any(|line| line.starts_with("MAIL FROM:<> ")), "{:?}", next_hop.heard());
         for line in [
-            "To: from@example.org\n",
+            "To: <from@example.org>\n",
             "Final-Recipient: rfc822; a@b.example\n",
             "Action: failed\n",
             "Status: 5.1.1\n",

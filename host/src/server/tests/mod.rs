@@ -25,7 +25,7 @@ use crate::{
         Pipeline, SessionStage, Stage, Verdict,
     },
     smtp::{EnhancedCode, Reply},
-    spool::{Counts, Leased, NewMessage, PendingFile, Settlement, Spool, SpoolError, SpoolFuture},
+    spool::{Counts, Leased, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError, SpoolFuture},
 };
 
 /// Far more than anything here takes.
@@ -49,7 +49,11 @@ impl Spool for MemorySpool {
         })
     }
 
-    fn lease_due(&self, _: SystemTime, _: usize) -> SpoolFuture<'_, Vec<Leased>> {
+    fn lease_due(&self, _: SystemTime, _: usize, _: Vec<String>) -> SpoolFuture<'_, Vec<Leased>> {
+        unreachable!("the server only enqueues")
+    }
+
+    fn postpone(&self, _: Postponement) -> SpoolFuture<'_, ()> {
         unreachable!("the server only enqueues")
     }
 

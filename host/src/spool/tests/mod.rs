@@ -1,5 +1,6 @@
 //! The spool on a real disk: what is in it, what comes out, what a crash and a full disk do to it.
 
+mod postpone;
 mod queue;
 
 use std::{
@@ -70,9 +71,9 @@ async fn a_message_comes_back_as_it_was() {
     let spool = open(folder.path());
     let new = message("Q1", &["a@b.example", "c@d.example"]);
     spool.enqueue(new.clone()).await.expect("kept");
-    let from_memory = spool.lease_due(now(), 10).await.expect("leased").remove(0);
+    let from_memory = spool.lease_due(now(), 10, vec![]).await.expect("leased").remove(0);
     let copy = crashed(folder.path());
-    let from_disk = open(copy.path()).lease_due(now(), 10).await.expect("leased").remove(0);
+    let from_disk = open(copy.path()).lease_due(now(), 10, vec![]).await.expect("leased").remove(0);
     for leased in [from_memory, from_disk] {
         assert_eq!((&*leased.id, &leased.sender, leased.received), ("Q1", &new.envelope.sender, new.received));
         assert_eq!((&*leased.client, &leased.message), (&new.client, &new.message));
@@ -88,10 +89,10 @@ async fn a_lease_is_taken_once_and_is_free_again_after_a_crash() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
-    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q1"]);
-    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    assert_eq!(ids(&spool.lease_due(now(), 10, vec![]).await.expect("leased")), ["Q1"]);
+    assert!(spool.lease_due(now(), 10, vec![]).await.expect("leased").is_empty());
     let copy = crashed(folder.path());
-    assert_eq!(ids(&open(copy.path()).lease_due(now(), 10).await.expect("leased")), ["Q1"]);
+    assert_eq!(ids(&open(copy.path()).lease_due(now(), 10, vec![]).await.expect("leased")), ["Q1"]);
 }
 
 #[tokio::test]
@@ -99,15 +100,15 @@ async fn recipients_are_settled_one_by_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@b.example", "c@d.example", "e@f.example"])).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     let later = now() + Duration::from_secs(60);
-    let deferred = Disposition::Deferred { until: later, reply: "451 4.3.0 later".to_owned() };
+    let deferred = Disposition::deferred(later, "451 4.3.0 later".to_owned());
     let held = Disposition::Held { reason: "look at it".to_owned() };
     let recipients = vec![(0, Disposition::Done), (1, deferred), (2, held)];
     spool.settle(Settlement { number, recipients, report: None }).await.expect("settled");
     assert_eq!(spool.counts().await.expect("counts"), Counts { waiting: 1, leased: 0, held: 1 });
-    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
-    let again = spool.lease_due(later, 10).await.expect("leased").remove(0);
+    assert!(spool.lease_due(now(), 10, vec![]).await.expect("leased").is_empty());
+    let again = spool.lease_due(later, 10, vec![]).await.expect("leased").remove(0);
     let recipients: Vec<_> = again.recipients.iter().map(|one| (one.position, one.attempts)).collect();
     assert_eq!(recipients, [(1, 1)]);
 }
@@ -117,7 +118,7 @@ async fn a_message_without_recipients_is_gone_and_its_report_is_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     let report = Some(message("Q2", &["from@example.org"]));
     let recipients = vec![(0, Disposition::Done)];
     spool.settle(Settlement { number, recipients, report }).await.expect("settled");
@@ -125,7 +126,7 @@ async fn a_message_without_recipients_is_gone_and_its_report_is_there() {
     let database = Connection::open(folder.path().join("spool.db")).expect("a database");
     let count = |table| database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
     assert_eq!((count("messages"), count("contents")), (Ok(1), Ok(1)));
-    assert_eq!(ids(&open(folder.path()).lease_due(now(), 10).await.expect("leased")), ["Q2"]);
+    assert_eq!(ids(&open(folder.path()).lease_due(now(), 10, vec![]).await.expect("leased")), ["Q2"]);
 }
 
 #[tokio::test]
@@ -134,7 +135,7 @@ async fn held_mail_is_not_due() {
     let spool = open(folder.path());
     let hold = Some("suspicious".to_owned());
     spool.enqueue(NewMessage { hold, ..message("Q1", &["a@b.example"]) }).await.expect("kept");
-    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    assert!(spool.lease_due(now(), 10, vec![]).await.expect("leased").is_empty());
     assert_eq!(spool.counts().await.expect("counts").held, 1);
 }
 
@@ -179,7 +180,7 @@ async fn a_full_database_refuses_and_recovers() {
         .await
         .expect("room");
     spool.enqueue(large()).await.expect("kept");
-    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q2", "Q1"]);
+    assert_eq!(ids(&spool.lease_due(now(), 10, vec![]).await.expect("leased")), ["Q2", "Q1"]);
 }
 
 #[tokio::test]
@@ -226,7 +227,7 @@ async fn what_the_client_asked_for_outlives_a_restart() {
     sent.envelope.recipients[0].orcpt = Some("rfc822;x+2By@example.net".to_owned());
     spool.enqueue(sent.clone()).await.expect("kept");
     drop(spool);
-    let leased = open(folder.path()).lease_due(now(), 10).await.expect("leased");
+    let leased = open(folder.path()).lease_due(now(), 10, vec![]).await.expect("leased");
     assert_eq!(leased[0].parameters, sent.envelope.parameters);
     assert_eq!(leased[0].recipients[0].recipient, sent.envelope.recipients[0]);
 }
@@ -236,17 +237,17 @@ async fn recipients_that_are_due_later_are_not_lent_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@b.example", "c@d.example"])).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     let after = |seconds| now() + Duration::from_secs(seconds);
-    let deferred = |seconds| Disposition::Deferred { until: after(seconds), reply: "451 later".to_owned() };
+    let deferred = |seconds| Disposition::deferred(after(seconds), "451 later".to_owned());
     let recipients = vec![(0, deferred(10)), (1, deferred(20))];
     spool.settle(Settlement { number, recipients, report: None }).await.expect("settled");
     let positions = |leased: Vec<Leased>| -> Vec<Vec<u32>> {
         leased.iter().map(|one| one.recipients.iter().map(|recipient| recipient.position).collect()).collect()
     };
-    assert_eq!(positions(spool.lease_due(after(15), 10).await.expect("leased")), [[0]]);
+    assert_eq!(positions(spool.lease_due(after(15), 10, vec![]).await.expect("leased")), [[0]]);
     // The first is still on its way.
-    assert_eq!(positions(spool.lease_due(after(25), 10).await.expect("leased")), [[1]]);
+    assert_eq!(positions(spool.lease_due(after(25), 10, vec![]).await.expect("leased")), [[1]]);
 }
 
 /// A message that gets a file of its own.
@@ -277,7 +278,7 @@ async fn a_large_message_is_a_file_as_long_as_it_has_recipients() {
     fs::write(folder.path().join("large/Q3"), "cut off by a crash").expect("written");
     let spool = open(folder.path());
     assert_eq!(files(folder.path()), ["Q1", "Q2"]);
-    let leased = spool.lease_due(now(), 10).await.expect("leased").remove(0);
+    let leased = spool.lease_due(now(), 10, vec![]).await.expect("leased").remove(0);
     assert_eq!(leased.message, large("Q1").message);
     spool
         .settle(Settlement { number: leased.number, recipients: vec![(0, Disposition::Done)], report: None })
@@ -295,12 +296,12 @@ async fn a_message_that_cannot_be_read_holds_up_nobody() {
     drop(spool);
     let spool = open(folder.path());
     fs::rename(folder.path().join("large/Q1"), folder.path().join("elsewhere")).expect("moved");
-    assert_eq!(ids(&spool.lease_due(now(), 10).await.expect("leased")), ["Q2"]);
-    assert!(spool.lease_due(now(), 10).await.expect("leased").is_empty());
+    assert_eq!(ids(&spool.lease_due(now(), 10, vec![]).await.expect("leased")), ["Q2"]);
+    assert!(spool.lease_due(now(), 10, vec![]).await.expect("leased").is_empty());
     assert_eq!(spool.counts().await.expect("counts"), Counts { waiting: 1, leased: 1, held: 0 });
     fs::rename(folder.path().join("elsewhere"), folder.path().join("large/Q1")).expect("moved back");
     let later = now() + Duration::from_secs(300);
-    assert_eq!(ids(&spool.lease_due(later, 10).await.expect("leased")), ["Q1"]);
+    assert_eq!(ids(&spool.lease_due(later, 10, vec![]).await.expect("leased")), ["Q1"]);
 }
 
 #[tokio::test]
@@ -316,7 +317,7 @@ async fn a_session_that_is_cut_off_strands_nothing() {
         drop(sending.await);
     }
     // Whatever was kept is handed out, from memory: nothing stays leased to nobody.
-    let handed_out = spool.writer.run(Safe::Soon, |_| Ok(())).await.map(|()| spool.lease_due(now(), 100));
+    let handed_out = spool.writer.run(Safe::Soon, |_| Ok(())).await.map(|()| spool.lease_due(now(), 100, vec![]));
     let handed_out = handed_out.expect("written").await.expect("leased").len();
     assert_eq!(spool.counts().await.expect("counts"), Counts { leased: handed_out as u64, ..Counts::default() });
 }

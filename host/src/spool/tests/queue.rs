@@ -15,7 +15,7 @@ async fn settle(spool: &SqliteSpool, number: i64, recipients: Vec<(u32, Disposit
 }
 
 fn deferred() -> Disposition {
-    Disposition::Deferred { until: now(), reply: "451 later".to_owned() }
+    Disposition::deferred(now(), "451 later".to_owned())
 }
 
 /// State and note of each recipient.
@@ -38,7 +38,7 @@ async fn what_waits_in_memory_can_be_held_and_deleted() {
     spool.enqueue(message("Q2", &["e@f.example"])).await.expect("kept");
     assert_eq!(spool.change(Change::Hold, of("@B.example")).await.expect("done"), changed(1, 1, 0));
     assert_eq!(spool.change(Change::Delete, of("e@f.example")).await.expect("done"), changed(1, 1, 0));
-    let leased = spool.lease_due(now(), 10).await.expect("leased");
+    let leased = spool.lease_due(now(), 10, vec![]).await.expect("leased");
     assert_eq!(ids(&leased), ["Q1"]);
     assert_eq!(leased[0].recipients[0].position, 1);
     assert_eq!(spool.counts().await.expect("counts"), Counts { waiting: 0, leased: 1, held: 1 });
@@ -49,7 +49,7 @@ async fn a_change_of_what_is_under_way_counts_if_it_is_not_delivered() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["0@x.example", "1@x.example", "2@x.example", "3@x.example"])).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     for (recipient, change) in [(0, Change::Hold), (1, Change::Hold), (2, Change::Delete), (3, Change::Hold)] {
         let done = spool.change(change, of(&format!("{recipient}@x.example"))).await.expect("done");
         assert_eq!(done, changed(1, 0, 1));
@@ -61,7 +61,7 @@ async fn a_change_of_what_is_under_way_counts_if_it_is_not_delivered() {
     assert_eq!(states(folder.path()), [(State::Held, held), (State::Waiting, waiting)]);
     // The wish is fulfilled: after a release it does not come back.
     spool.change(Change::Release, of("1@x.example")).await.expect("done");
-    let leased = spool.lease_due(now(), 1).await.expect("leased").remove(0);
+    let leased = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0);
     assert_eq!(leased.recipients.len(), 2);
     settle(&spool, number, vec![(1, deferred()), (3, deferred())]).await;
     assert!(states(folder.path()).iter().all(|(state, _)| *state == State::Waiting));
@@ -73,13 +73,13 @@ async fn a_change_of_what_is_under_way_outlives_a_crash() {
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@x.example", "b@x.example"])).await.expect("kept");
     spool.enqueue(message("Q2", &["c@y.example"])).await.expect("kept");
-    assert_eq!(spool.lease_due(now(), 2).await.expect("leased").len(), 2);
+    assert_eq!(spool.lease_due(now(), 2, vec![]).await.expect("leased").len(), 2);
     spool.change(Change::Hold, of("b@x.example")).await.expect("done");
     spool.change(Change::Delete, of("@y.example")).await.expect("done");
     let copy = crashed(folder.path());
     let after = open(copy.path());
     assert_eq!(after.counts().await.expect("counts"), Counts { waiting: 1, leased: 0, held: 1 });
-    assert_eq!(ids(&after.lease_due(now(), 2).await.expect("leased")), ["Q1"]);
+    assert_eq!(ids(&after.lease_due(now(), 2, vec![]).await.expect("leased")), ["Q1"]);
 }
 
 #[tokio::test]
@@ -87,11 +87,11 @@ async fn a_requeued_message_begins_anew_and_a_deleted_one_leaves_no_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(large("Q1")).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     settle(&spool, number, vec![(0, deferred())]).await;
     let before = SystemTime::now();
     assert_eq!(spool.change(Change::Requeue, Selection::default()).await.expect("done"), changed(1, 1, 0));
-    let again = spool.lease_due(SystemTime::now(), 1).await.expect("leased").remove(0);
+    let again = spool.lease_due(SystemTime::now(), 1, vec![]).await.expect("leased").remove(0);
     assert_eq!(again.recipients[0].attempts, 0);
     assert!(again.received + Duration::from_millis(1) >= before);
     settle(&spool, number, vec![(0, deferred())]).await;
@@ -105,7 +105,7 @@ async fn numbers_of_deleted_messages_are_not_used_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = open(folder.path());
     spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
-    let number = spool.lease_due(now(), 1).await.expect("leased").remove(0).number;
+    let number = spool.lease_due(now(), 1, vec![]).await.expect("leased").remove(0).number;
     settle(&spool, number, vec![(0, Disposition::Done)]).await;
     spool.enqueue(message("Q2", &["a@b.example"])).await.expect("kept");
     // As if the end of the first lease came twice.

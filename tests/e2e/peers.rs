@@ -1,0 +1,127 @@
+//! Next hops that people really have: Postfix with TLS and AUTH, Dovecot's LMTP, Exim.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::{
+    client::Client,
+    dovecot::Dovecot,
+    examples::example,
+    exim::Exim,
+    postfix::Postfix,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
+
+/// A certificate for `smtp.isp.example`, its key and its authority, in files.
+fn certificates() -> TempDir {
+    let mut authority = rcgen::CertificateParams::new(vec![]).expect("parameters");
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let authority_key = rcgen::KeyPair::generate().expect("a key");
+    let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(authority, authority_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names = rcgen::CertificateParams::new(vec!["smtp.isp.example".to_owned()]).expect("parameters");
+    let certificate = names.signed_by(&key, &issuer).expect("a certificate");
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("ca.pem"), authority_certificate.pem()).expect("written");
+    fs::write(folder.path().join("cert.pem"), certificate.pem()).expect("written");
+    fs::write(folder.path().join("key.pem"), key.serialize_pem()).expect("written");
+    folder
+}
+
+/// Postfix as a provider's server: mail only from those who log in, under TLS, and on to `sink`.
+fn provider(dovecot: &Dovecot, certificates: &TempDir, sink: &Sink) -> Postfix {
+    Postfix::start(&format!(
+        "smtpd_relay_restrictions = permit_sasl_authenticated, reject\nmynetworks =\nrelayhost = [127.0.0.1]:{}\n\
+         smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\nsmtpd_sasl_security_options = noanonymous\n\
+         smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {folder}/cert.pem\nsmtpd_tls_key_file = {folder}/key.pem\n\
+         smtpd_tls_loglevel = 1",
+        sink.address().port(),
+        dovecot.socket("auth").display(),
+        folder = certificates.path().display()
+    ))
+}
+
+fn send(relay: &Relay, recipients: &[&str]) {
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let reply = client.send("a@example.org", recipients, b"Subject: hello\r\n\r\n.body\r\n").expect("a reply");
+    assert!(reply.starts_with("250 2.0.0"), "{reply}");
+}
+
+/// The smart host of `examples/`, with the certificate's name for a server that is reached by its address.
+fn smart_host(postfix: &Postfix, certificates: &TempDir, name: &str, password: &str) -> Relay {
+    let next_hop = format!("smtp://{}", postfix.address());
+    let authority =
+        format!("tls = \"verify\"\ntls-name = \"{name}\"\ntls-ca = \"{}/ca.pem\"", certificates.path().display());
+    let text = example(
+        "smart-host.toml",
+        &[
+            ("127.0.0.1:2525", "127.0.0.1:0"),
+            ("smtp://smtp.isp.example:587", &next_hop),
+            ("customer-17:secret", &format!("jane@example.net:{password}")),
+            ("tls = \"verify\"", &authority),
+        ],
+    );
+    Relay::with_config(tempfile::tempdir().expect("a folder"), &text)
+}
+
+#[test]
+fn postfix_takes_mail_from_those_who_verify_and_log_in() {
+    let (dovecot, certificates, sink) = (Dovecot::start(), certificates(), Sink::start());
+    let postfix = provider(&dovecot, &certificates, &sink);
+    let relay = smart_host(&postfix, &certificates, "smtp.isp.example", "secret");
+    send(&relay, &["b@world.example", "c@world.example"]);
+    wait_until("it has gone through Postfix", || sink.count() == 1);
+    assert!(postfix.log().contains("sasl_method=PLAIN, sasl_username=jane@example.net"), "{}", postfix.log());
+    assert!(postfix.log().contains("Anonymous TLS connection established from"), "{}", postfix.log());
+    let data = String::from_utf8(sink.delivered().remove(0).data).expect("UTF-8");
+    assert!(data.contains("\r\nSubject: hello\r\n") && data.ends_with("\r\n\r\n.body\r\n"), "{data}");
+}
+
+#[test]
+fn a_wrong_password_and_a_wrong_name_keep_the_mail() {
+    let (dovecot, certificates, sink) = (Dovecot::start(), certificates(), Sink::start());
+    let postfix = provider(&dovecot, &certificates, &sink);
+    let relay = smart_host(&postfix, &certificates, "smtp.isp.example", "wrong");
+    send(&relay, &["b@world.example"]);
+    wait_until("it is deferred", || relay.log().contains("451 4.7.8 AUTH failed: 535 5.7.8"));
+    let relay = smart_host(&postfix, &certificates, "other.isp.example", "secret");
+    send(&relay, &["b@world.example"]);
+    wait_until("it is deferred", || relay.log().contains("451 4.7.5 TLS: invalid peer certificate"));
+    assert_eq!(sink.count(), 0);
+}
+
+#[test]
+fn dovecot_answers_for_each_recipient() {
+    let (dovecot, sink) = (Dovecot::start(), Sink::start());
+    for next_hop in [format!("lmtp://{}", dovecot.address()), format!("lmtp://{}", dovecot.socket("lmtp").display())] {
+        let text = format!(
+            "hostname = \"relay.example.com\"\nstate-dir = \"state\"\n[listen.smtp]\naddresses = [\"127.0.0.1:0\"]\n\
+             [[route]]\ndomains = [\"example.net\"]\nnext-hop = \"{next_hop}\"\n[[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n",
+            sink.address()
+        );
+        let relay = Relay::with_config(tempfile::tempdir().expect("a folder"), &text);
+        let before = (dovecot.mailbox("jane").len(), dovecot.mailbox("joe").len(), sink.count());
+        send(&relay, &["jane@example.net", "nobody@example.net", "joe@example.net"]);
+        wait_until("both have it, and the sender a report", || {
+            (dovecot.mailbox("jane").len(), dovecot.mailbox("joe").len(), sink.count())
+                == (before.0 + 1, before.1 + 1, before.2 + 1)
+        });
+        let report = String::from_utf8(sink.delivered().pop().expect("a report").data).expect("UTF-8");
+        assert!(report.contains("Final-Recipient: rfc822; nobody@example.net\r\n"), "{report}");
+        assert!(dovecot.mailbox("jane").iter().all(|message| message.ends_with("Subject: hello\n\n.body\n")));
+    }
+}
+
+#[test]
+fn exim_takes_mail() {
+    let sink = Sink::start();
+    let exim = Exim::start(sink.address());
+    let relay = Relay::start("", exim.address());
+    send(&relay, &["b@world.example", "c@world.example"]);
+    wait_until("it has gone through Exim", || sink.count() >= 1);
+    let data = String::from_utf8(sink.delivered().remove(0).data).expect("UTF-8");
+    assert!(data.contains("\r\nSubject: hello\r\n") && data.ends_with("\r\n\r\n.body\r\n"), "{data}");
+}
