@@ -124,7 +124,9 @@ fn changes_count_while_the_relay_runs_and_while_it_does_not() {
     wait_until("it was tried again", || {
         let shown = queue(&relay, &["show", &two, "--json"]).stdout;
         let shown: Value = serde_json::from_slice(&shown).expect("JSON");
-        (&shown["recipients"][0]["attempts"], &shown["recipients"][1]["attempts"]) == (&2.into(), &1.into())
+        // One that was only put off, since its destination was left alone, is not counted.
+        let attempts = |index: usize| shown["recipients"][index]["attempts"].as_u64();
+        attempts(0) == attempts(1).map(|others| others + 1)
     });
     assert!(relay.stop());
     assert_eq!(

@@ -130,13 +130,15 @@ struct Operator {
 impl Handler for Operator {
     fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
         Box::pin(async move {
+            let Request::Queue { change, .. } = &request;
+            // Before the change, so that what it makes due meets no destination that is left alone.
+            if matches!(change, Change::Flush | Change::Release | Change::Requeue) {
+                self.waker.wake();
+            }
             match request {
                 Request::Queue { change, selection } => match self.spool.change(change, selection.clone()).await {
                     Ok(changed) => {
                         tracing::info!(?change, ?selection, ?changed, "the queue is changed");
-                        if matches!(change, Change::Flush | Change::Release | Change::Requeue) {
-                            self.waker.wake();
-                        }
                         Answer::Changed(changed)
                     }
                     Err(error) => Answer::Failed(error.to_string()),

@@ -1,12 +1,15 @@
 //! What is due goes out: takes leases, keeps so many attempts going at each destination, gives the leases back.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
-    sync::{Notify, watch},
+    sync::watch,
     task::{JoinHandle, JoinSet},
     time::{MissedTickBehavior, interval},
 };
@@ -43,12 +46,12 @@ pub struct Delivery {
 
 /// Makes delivery ask destinations again that it leaves alone.
 #[derive(Clone, Default)]
-pub struct Waker(Arc<Notify>);
+pub struct Waker(Arc<AtomicBool>);
 
 impl Waker {
-    /// Somebody wants mail to be tried now.
+    /// Somebody wants mail to be tried, from the next that becomes due on.
     pub fn wake(&self) {
-        self.0.notify_one();
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -127,10 +130,6 @@ impl Queue {
             tokio::select! {
                 Some(ended) = self.tasks.join_next() => self.ended(ended.ok()),
                 () = self.spool.arrivals().notified() => self.may_have_more = true,
-                () = self.waker.0.notified() => {
-                    self.sites.wake(Instant::now());
-                    self.may_have_more = true;
-                }
                 _ = poll.tick() => self.look_round(),
                 _ = self.shutdown.changed() => {}
             }
@@ -155,6 +154,9 @@ impl Queue {
 
     /// Take what is due, but for destinations of which enough waits here already.
     async fn lease(&mut self) {
+        if self.waker.0.swap(false, Ordering::Relaxed) {
+            self.sites.wake(Instant::now());
+        }
         let limit = (MOST_WAITING - self.sites.waiting()).min(BATCH);
         let full: Vec<_> = self.sites.full().map(ToString::to_string).collect();
         let leased = match self.spool.lease_due(SystemTime::now(), limit, full).await {

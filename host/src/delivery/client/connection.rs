@@ -65,9 +65,10 @@ impl Connection {
         mode: TlsMode,
     ) -> Result<Self, ClientError> {
         let timeouts = &settings.timeouts;
+        let failed = |error: String| ClientError::Connect(server.to_string(), error);
         let connecting = in_time(timeouts.connect, "connecting", stream::connect(&server.place)).await;
-        let stream = connecting.and_then(|stream| stream.map_err(ClientError::from));
-        let stream = stream.map_err(|error| ClientError::Connect(server.to_string(), Box::new(error)))?;
+        let stream = connecting.map_err(|error| failed(error.to_string()))?;
+        let stream = stream.map_err(|error| failed(error.to_string()))?;
         let mut connection = Self {
             stream,
             input: BytesMut::new(),

@@ -10,7 +10,7 @@ use crate::smtp::{EnhancedCode, Reply};
 pub(crate) enum ClientError {
     /// No connection: refused, no way there, no answer.
     #[error("connect to {0}: {1}")]
-    Connect(String, Box<Self>),
+    Connect(String, String),
     /// It broke in the middle.
     #[error("lost connection: {0}")]
     Lost(#[from] io::Error),
