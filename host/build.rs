@@ -12,7 +12,7 @@ use std::{
 };
 
 /// Filters that `plugin = "NAME"` means.
-const STOCK: [&str; 4] = ["access", "canonical", "generic", "masquerade"];
+const STOCK: [&str; 5] = ["access", "attachments", "canonical", "generic", "masquerade"];
 /// Filters for people to copy and for tests to run.
 const EXAMPLES: [&str; 5] = ["block-names", "greet-check", "hide-internal", "misbehave", "tag-external"];
 
