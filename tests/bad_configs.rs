@@ -22,10 +22,11 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A folder in which configurations find the built filters as `filters/`.
+/// A folder in which configurations find the built filters as `filters/`, and one to write files into.
 fn workplace() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     symlink(env!("MAILWEIR_GUESTS"), folder.path().join("filters")).expect("a link");
+    fs::create_dir(folder.path().join("scans")).expect("a folder");
     folder
 }
 

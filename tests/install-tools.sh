@@ -33,6 +33,9 @@ need "dovecot-core dovecot-lmtpd" test -x /usr/lib/dovecot/lmtp
 # Debian has no Exim beside Postfix: its program is unpacked, with the libraries that it needs.
 exim=/opt/mailweir-test/exim
 need "libidn12 libgnutls-dane0" "$exim/usr/sbin/exim4" -C /dev/null -bV
+need "uudeview" command -v uuenview
+need "sharutils" command -v uuencode
+need "macutils" command -v binhex
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

@@ -12,12 +12,14 @@ mod access;
 mod dns_server;
 
 mod all_three_lists;
+mod attachments;
 mod bench_command;
 mod clients;
 mod commands;
 mod crash;
 mod dialogues;
 mod examples;
+mod extract;
 mod full_disk;
 mod pass_through;
 mod peers;

@@ -1,5 +1,5 @@
-//! Rows of tables that can't mean what their author thinks, for the stock filters that use them. Only tables that lie in memory are
-//! walked: those of millions of rows are not held up by it.
+//! What can't be meant, for the stock filters: rows of their tables that don't mean what their author thinks, and files for which
+//! there is no folder. Only tables that lie in memory are walked: those of millions of rows are not held up by it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,9 +18,24 @@ pub(super) fn look(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic
         let entries: Vec<_> = config.tables.iter().filter(|entry| stage.tables.contains(&entry.name)).collect();
         match &stage.plugin {
             Plugin::Stock(name) if name == "canonical" => circles(stage, &entries, tables, errors),
+            Plugin::Stock(name) if name == "attachments" => nowhere_to_save(stage, errors),
             _ if access::is(stage) => access::look(stage, &entries, tables, errors, warnings),
             Plugin::Stock(_) | Plugin::File(_) => {}
         }
+    }
+}
+
+/// Attachments that are to be saved and can't be: each message with one would be deferred.
+fn nowhere_to_save(stage: &StageEntry, errors: &mut Vec<Diagnostic>) {
+    let saves = |value: &serde_json::Value| value["save"] != false;
+    let rules = stage.config["rules"].as_array();
+    let any = saves(&stage.config) || rules.is_some_and(|rules| rules.iter().any(saves));
+    if stage.files.is_none() && any {
+        let message = format!("stage `{}` saves attachments and may write nowhere", stage.name);
+        let wrong = Diagnostic::error(stage.plugin_span.clone(), message);
+        errors.push(
+            wrong.with_help("`files = \"DIR\"` grants it a folder; or `save = false`, in `config` and in each rule"),
+        );
     }
 }
 

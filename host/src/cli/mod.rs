@@ -3,6 +3,7 @@
 mod bench;
 mod cases;
 mod check;
+mod extract;
 mod message_file;
 mod output;
 mod plugin;
@@ -42,6 +43,8 @@ enum Command {
     Test(test::Args),
     /// Begin a filter of your own, build it, look at it, test it.
     Plugin(plugin::Args),
+    /// Save the attachments of messages, however they are encoded.
+    Extract(extract::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -67,6 +70,7 @@ pub fn run() -> ExitCode {
         Command::Queue(args) => queue::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Plugin(args) => plugin::run(&args),
+        Command::Extract(args) => extract::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

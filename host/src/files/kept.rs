@@ -76,7 +76,14 @@ impl Kept {
 
     /// Put it in its place. What can't be put there stays where it is, for somebody to try again: its message is safe.
     pub fn publish(self) -> Result<(), PublishError> {
-        let published = publish(self.temporary(), &self.target(), self.overwrite);
+        let target = self.target();
+        self.place()?;
+        sync_folder(&target)
+    }
+
+    /// The same for files that nobody relies on yet: a crash of the machine may lose them.
+    pub fn place(self) -> Result<(), PublishError> {
+        let published = place(self.temporary(), &self.target(), self.overwrite);
         let Self { promise: _promise, temporary, .. } = self;
         if published.is_err() {
             std::mem::forget(temporary);
@@ -85,9 +92,22 @@ impl Kept {
     }
 }
 
+/// Move a file to its place for good: see [`place`].
+pub fn publish(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), PublishError> {
+    place(temporary, target, overwrite)?;
+    sync_folder(target)
+}
+
+/// Have the entry of a file on disk.
+fn sync_folder(target: &Path) -> Result<(), PublishError> {
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| PublishError { path: target.to_owned(), error })
+}
+
 /// Move a file to its place; unless it may `overwrite`, it gets a number where another has come before it. A file that has been
 /// moved already is no error.
-pub fn publish(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), PublishError> {
+fn place(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), PublishError> {
     let failed = |error| PublishError { path: target.to_owned(), error };
     if !temporary.try_exists().map_err(failed)? {
         return Ok(());
@@ -111,6 +131,5 @@ pub fn publish(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), P
         }
         fs::remove_file(temporary).map_err(failed)?;
     }
-    let folder = target.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    Ok(())
 }

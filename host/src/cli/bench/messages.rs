@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::BenchError;
 use crate::{
-    cli::message_file::with_crlf,
+    cli::message_file::{split_mbox, with_crlf},
     mail::{Address, Envelope, Message, Recipient, ReversePath},
 };
 
@@ -29,7 +29,7 @@ pub(super) fn read(
     let mut letters = Vec::new();
     for file in paths.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>()?.concat() {
         let raw = fs::read(&file).map_err(|error| BenchError::File { path: file.clone(), error })?;
-        letters.extend(split_mbox(&raw).into_iter().map(|raw| letter(&raw, from, to)));
+        letters.extend(split_mbox(raw).into_iter().map(|raw| letter(&raw, from, to)));
     }
     if letters.is_empty() {
         let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
@@ -48,31 +48,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, BenchError> {
         entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(failed)?;
     below.sort();
     below.iter().map(|path| files(path)).collect::<Result<Vec<_>, _>>().map(|lists| lists.concat())
-}
-
-/// A file that begins with `From ` is an mbox (RFC 4155): a message begins at each such line after an empty one, and within it
-/// `>From ` stands for `From `. Any other file is one message.
-fn split_mbox(raw: &[u8]) -> Vec<Vec<u8>> {
-    if !raw.starts_with(b"From ") {
-        return vec![raw.to_owned()];
-    }
-    let (mut messages, mut empty_before) = (Vec::<Vec<u8>>::new(), true);
-    for line in raw.split_inclusive(|octet| *octet == b'\n') {
-        if empty_before && line.starts_with(b"From ") {
-            messages.push(Vec::new());
-        } else if let Some(message) = messages.last_mut() {
-            message.extend_from_slice(unquoted(line));
-        }
-        empty_before = line.trim_ascii().is_empty();
-    }
-    messages
-}
-
-/// The line without one `>` where it only keeps a `From ` from being taken for the next message.
-fn unquoted(line: &[u8]) -> &[u8] {
-    let marks = line.iter().take_while(|octet| **octet == b'>').count();
-    let is_quoted = marks > 0 && line.get(marks..).is_some_and(|rest| rest.starts_with(b"From "));
-    line.get(usize::from(is_quoted)..).unwrap_or_default()
 }
 
 fn letter(raw: &[u8], from: Option<&ReversePath>, to: Option<&Address>) -> Letter {
@@ -104,15 +79,6 @@ fn addresses_in(message: &Message, names: &[&str]) -> Vec<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_mbox_is_taken_apart() {
-        let raw = b"From joe Tue\nSubject: 1\n\n>From me\n>>From you\nFrom here it goes on\n\nFrom ann Wed\nSubject: 2\n\nx\n";
-        let messages = split_mbox(raw);
-        let texts: Vec<_> = messages.iter().map(|message| String::from_utf8_lossy(message)).collect();
-        assert_eq!(texts, ["Subject: 1\n\nFrom me\n>From you\nFrom here it goes on\n\n", "Subject: 2\n\nx\n"]);
-        assert_eq!(split_mbox(b"Subject: 1\n\nFrom me\n").len(), 1);
-    }
 
     #[test]
     fn the_header_makes_the_envelope() {

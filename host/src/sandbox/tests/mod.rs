@@ -1,6 +1,7 @@
 //! The sandbox with filters that are good, bad and broken. `tests/guests/misbehave` does what its `config.act` says.
 
 mod answers;
+mod attachments;
 mod cache;
 mod dns;
 mod failures;
