@@ -47,7 +47,7 @@ fn a_scan_is_saved_and_a_note_is_delivered() {
         let message = message(subject, name);
         client.send("copier@example.com", &["ann@example.com"], message.as_bytes()).expect("a reply")
     };
-    // Refused by the second stage: the file that the first one wrote is gone.
+    // Refused by the first stage, whatever it calls itself.
     assert_eq!(send("[scan] 1", "scan.exe"), "550 5.7.1 Attachment scan.exe is not accepted here");
     assert_eq!(files(&scans), BTreeMap::new());
     // No scan: nothing is saved, and it arrives as it was sent.
@@ -82,7 +82,7 @@ fn a_scan_is_saved_and_a_note_is_delivered() {
     for saved in ["ge", "ge-2"] {
         assert!(delivered.contains(&note(saved)), "{delivered:#?}\nlacks\n{}", note(saved));
     }
-    assert!(relay.log().contains("is saved as p"), "{}", relay.log());
+    assert!(relay.log().contains("is to be saved as p"), "{}", relay.log());
 }
 
 /// What follows the header.
@@ -101,12 +101,13 @@ fn trace_tells_what_becomes_of_each_attachment() {
     let output = output.expect("mailweir runs");
     let traced: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
-    let scans = &traced["stages"][0];
+    let scans = &traced["stages"][1];
     assert_eq!(
         scans["notes"][0],
         "scan.pdf (application/pdf, base64, 9 octets, part 2): saved as scan.pdf, stripped; rule 1"
     );
     assert_eq!(scans["edits"][0]["reason"], "stripped: scan.pdf");
-    assert_eq!(traced["stages"][1]["notes"][0], "no attachments");
+    let kept = "scan.pdf (application/pdf, base64, 9 octets, part 2): not saved, kept; no rule fits";
+    assert_eq!(traced["stages"][0]["notes"][0], kept);
     assert_eq!(files(&folder.path().join("scans")), BTreeMap::new(), "trace leaves nothing");
 }

@@ -16,9 +16,15 @@ use mailweir::pipeline::{Mail, Stage, run};
 use tokio::runtime::Runtime;
 
 /// The same chain in sandboxes and natively. What both make of the reference message must be the same.
-fn compare(criterion: &mut Criterion, runtime: &Runtime, name: &str, sandboxed: &[Stage], native: &[Stage]) {
-    let mail = reference::mail();
-    let left = |stages: &[Stage]| runtime.block_on(run(stages, Mail::clone(&mail), &mut ())).mail;
+fn compare(
+    criterion: &mut Criterion,
+    runtime: &Runtime,
+    name: &str,
+    mail: &Arc<Mail>,
+    sandboxed: &[Stage],
+    native: &[Stage],
+) {
+    let left = |stages: &[Stage]| runtime.block_on(run(stages, Mail::clone(mail), &mut ())).mail;
     let (from_sandbox, from_native) = (left(sandboxed), left(native));
     assert_eq!(from_sandbox.message, from_native.message, "{name}: the same logic makes the same message");
     assert_eq!(from_sandbox.envelope, from_native.envelope, "{name}: and the same envelope");
@@ -32,7 +38,7 @@ fn compare(criterion: &mut Criterion, runtime: &Runtime, name: &str, sandboxed: 
                 runtime.block_on(async {
                     let begin = Instant::now();
                     for _ in 0..rounds {
-                        std::hint::black_box(run(stages, Mail::clone(&mail), &mut ()).await);
+                        std::hint::black_box(run(stages, Mail::clone(mail), &mut ()).await);
                     }
                     begin.elapsed()
                 })
@@ -46,10 +52,10 @@ fn filters(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let folder = tempfile::TempDir::new().expect("a folder");
     let sandbox = reference::sandbox(folder.path());
-    compare(criterion, &runtime, "empty chain", &[], &[]);
+    let mail = reference::mail();
+    compare(criterion, &runtime, "empty chain", &mail, &[], &[]);
 
     let nothing = runtime.block_on(reference::misbehave(&sandbox, "nothing", reference::limits()));
-    let mail = reference::mail();
     criterion.bench_function("fresh instance, empty call, drop", |bencher| {
         bencher.iter_custom(|rounds| {
             runtime.block_on(async {
@@ -66,10 +72,15 @@ fn filters(criterion: &mut Criterion) {
     let native = native::chain();
     for (place, stage) in sandboxed.iter().enumerate() {
         let one = place..=place;
-        compare(criterion, &runtime, &stage.name, &sandboxed[one.clone()], &native[one]);
+        compare(criterion, &runtime, &stage.name, &mail, &sandboxed[one.clone()], &native[one]);
+    }
+    compare(criterion, &runtime, "five filters", &mail, &sandboxed, &native);
+    let attachments = runtime.block_on(reference::attachments(&sandbox));
+    for (name, octets) in [("attachments, 10 KB", 10 << 10), ("attachments, 10 MB", 10 << 20)] {
+        let mail = reference::mail_with_attachment(octets);
+        compare(criterion, &runtime, name, &mail, std::slice::from_ref(&attachments), &[native::attachments()]);
     }
     session::access(criterion, &runtime, &sandbox);
-    compare(criterion, &runtime, "five filters", &sandboxed, &native);
     measure::start_up(folder.path());
     measure::throughput(&sandboxed);
     measure::stopping(&sandbox);

@@ -14,12 +14,15 @@ use serde_json::Value;
 
 use crate::reference;
 
-struct Native<F>(F);
+struct Native<F> {
+    filter: F,
+    reads_body: bool,
+}
 
 impl<F: sdk::MessageFilter> Filter for Native<F> {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
         Box::pin(async {
-            let outcome = self.0.filter(&message(mail)).expect("it answers");
+            let outcome = self.filter.filter(&message(mail, self.reads_body)).expect("it answers");
             assert_eq!(outcome.verdict, sdk::Verdict::Next);
             let edits = outcome.edits.into_iter().map(|edit| Edit { change: change(edit.change), reason: edit.reason });
             Ok(Outcome {
@@ -37,7 +40,7 @@ impl<F: sdk::MessageFilter> Filter for Native<F> {
     }
 }
 
-fn message(mail: &Mail) -> sdk::Message {
+fn message(mail: &Mail, with_body: bool) -> sdk::Message {
     let mut builder = sdk::Message::builder();
     if let ReversePath::Address(address) = &mail.envelope.sender {
         builder = builder.sender(address.as_str());
@@ -47,6 +50,10 @@ fn message(mail: &Mail) -> sdk::Message {
     }
     for field in mail.message.fields() {
         builder = builder.raw_field(field.name(), field.value());
+    }
+    if with_body {
+        let body = mail.message.body();
+        builder = builder.body(&body.read(0, body.len() as usize));
     }
     builder.build()
 }
@@ -73,10 +80,10 @@ fn change(change: sdk::Change) -> Change {
     }
 }
 
-fn configured<F: sdk::MessageFilter>(config: &Value) -> Arc<dyn Filter> {
+fn configured<F: sdk::MessageFilter>(config: &Value, reads_body: bool) -> Arc<dyn Filter> {
     let config = serde_json::from_value(config.clone()).expect("a configuration");
     let filter = F::configure(config).unwrap_or_else(|mistakes| panic!("{mistakes:?}"));
-    Arc::new(Native(filter))
+    Arc::new(Native { filter, reads_body })
 }
 
 /// The same stages as [`reference::chain`].
@@ -89,13 +96,19 @@ pub(crate) fn chain() -> Vec<Stage> {
     }
     let stage = |(name, plugin, config): (&str, &str, Value)| {
         let filter = match plugin {
-            "tag-external" => configured::<tag_external::TagExternal>(&config),
-            "hide-internal" => configured::<hide_internal::HideInternal>(&config),
-            "canonical" => configured::<canonical::Canonical>(&config),
-            "generic" => configured::<generic::Generic>(&config),
-            _ => configured::<masquerade::Masquerade>(&config),
+            "tag-external" => configured::<tag_external::TagExternal>(&config, false),
+            "hide-internal" => configured::<hide_internal::HideInternal>(&config, false),
+            "canonical" => configured::<canonical::Canonical>(&config, false),
+            "generic" => configured::<generic::Generic>(&config, false),
+            _ => configured::<masquerade::Masquerade>(&config, false),
         };
         Stage { name: name.into(), filter, condition: None, on_error: OnError::Defer }
     };
     reference::stages().map(stage).into()
+}
+
+/// The same stage as [`reference::attachments`].
+pub(crate) fn attachments() -> Stage {
+    let filter = configured::<attachments::Attachments>(&reference::strip(), true);
+    Stage { name: "attachments".into(), filter, condition: None, on_error: OnError::Defer }
 }

@@ -122,6 +122,31 @@ pub(crate) async fn chain(sandbox: &Sandbox, tables: &BTreeMap<String, Arc<dyn T
     chain
 }
 
+/// Configuration of the filter attachments: it decodes all of an attachment and writes a new body.
+pub(crate) fn strip() -> Value {
+    json!({ "save": false, "then": "strip" })
+}
+
+/// The filter attachments in its sandbox.
+pub(crate) async fn attachments(sandbox: &Sandbox) -> Stage {
+    let filter = load(sandbox, "attachments", &strip(), BTreeMap::new(), limits()).await;
+    Stage { name: "attachments".into(), filter, condition: None, on_error: OnError::Defer }
+}
+
+/// The reference message with a base64 attachment, so that it has this many octets in all.
+pub(crate) fn mail_with_attachment(octets: usize) -> Arc<Mail> {
+    let mut raw = String::from(
+        "From: Joe <joe@host7.lab.example.com>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee below.\r\n--b\r\n\
+         Content-Type: application/pdf; name=report.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+    );
+    while raw.len() < octets {
+        raw.push_str(&"QUJD".repeat(19));
+        raw.push_str("\r\n");
+    }
+    raw.push_str("--b--\r\n");
+    Arc::new(Mail { message: Message::parse(Bytes::from(raw)), ..Mail::clone(&mail()) })
+}
+
 /// The guest that does as it is told.
 pub(crate) async fn misbehave(sandbox: &Sandbox, act: &str, limits: FilterLimits) -> Arc<dyn Filter> {
     load(sandbox, "misbehave", &json!({ "act": act }), BTreeMap::new(), limits).await

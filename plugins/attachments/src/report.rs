@@ -37,7 +37,7 @@ pub fn tell(found: &Found, settings: &Settings, header_lines: u64) {
     if let Some(damage) = &damage {
         log::warn(&format!("{summary} is damaged: {damage}"));
     } else if let Saved::As(name) = &found.saved {
-        log::info(&format!("{summary} is saved as {name}"));
+        log::info(&format!("{summary} is to be saved as {name}"));
     }
     explain::note(|| match settings.report {
         Report::Text => in_words(&summary, found, settings, damage.as_deref()),

@@ -24,7 +24,7 @@ enum State {
     /// After `begin 644 name`; the next line shows what it is.
     Begin(String),
     Uu(Uu),
-    Base64(Base64),
+    Base64(Base64Lines),
     /// So many lines after `(This file must be converted …`.
     Announced(u32),
     BinHex(Box<BinHex>),
@@ -36,6 +36,25 @@ struct Uu {
     alphabet: Alphabet,
     /// Whether zeros are written as something that does not get lost.
     strict: bool,
+}
+
+#[derive(Debug, Default)]
+struct Base64Lines {
+    decoder: Base64,
+    /// Of the first line; only the last one may be shorter.
+    width: Option<usize>,
+    /// Width of a line that was shorter.
+    short: Option<usize>,
+}
+
+impl Base64Lines {
+    fn feed(&mut self, line: &[u8], out: &mut Vec<u8>) -> Result<(), Damage> {
+        let width = *self.width.get_or_insert(line.len());
+        let short = self.short.take();
+        self.short = Some(line.len()).filter(|found| *found < width);
+        self.decoder.feed(line, out)?;
+        short.map_or(Ok(()), |found| Err(Damage::LineLength { expected: width, found }))
+    }
 }
 
 /// Looks at the lines of one text.
@@ -64,7 +83,7 @@ impl Finder {
             State::Outside => self.outside(line, collector),
             State::Begin(name) => self.after_begin(name, line, collector),
             State::Uu(uu) => self.uu(uu, line, collector),
-            State::Base64(decoder) => self.base64(decoder, line, collector),
+            State::Base64(lines) => self.base64(lines, line, collector),
             State::Announced(lines) => self.announced(lines, line, collector),
             State::BinHex(decoder) => self.binhex(decoder, line, collector),
             State::Yenc(file) => self.yenc(file, line, collector),
@@ -135,7 +154,7 @@ impl Finder {
             self.state = State::Begin(name);
         } else if self.wanted.uuencode {
             collector.begin_in_text(Some(name), "uuencode -m");
-            self.state = State::Base64(Base64::default());
+            self.state = State::Base64(Base64Lines::default());
         }
     }
 
@@ -177,9 +196,9 @@ impl Finder {
         self.state = State::Uu(uu);
     }
 
-    fn base64(&mut self, mut decoder: Base64, line: &Line<'_>, collector: &mut Collector<'_>) {
+    fn base64(&mut self, mut lines: Base64Lines, line: &Line<'_>, collector: &mut Collector<'_>) {
         if line.octets.trim_ascii_end() == b"====" {
-            let finished = decoder.finish(collector.out());
+            let finished = lines.decoder.finish(collector.out());
             self.judge(finished, line, collector);
             return collector.end_in_text(self.at..line.next());
         }
@@ -187,9 +206,9 @@ impl Finder {
             self.lost(collector);
             return self.outside(line, collector);
         }
-        let decoded = decoder.feed(line.octets, collector.out());
+        let decoded = lines.feed(line.octets, collector.out());
         if self.judge(decoded, line, collector) {
-            self.state = State::Base64(decoder);
+            self.state = State::Base64(lines);
         } else {
             self.lost(collector);
         }
