@@ -73,6 +73,8 @@ impl Unpacker {
             config: &config,
             tables: Default::default(),
             directory,
+            resolver: None,
+            may_permit_relay: false,
             limits: LIMITS,
             role: Role::Message,
         };
