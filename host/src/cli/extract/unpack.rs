@@ -75,6 +75,8 @@ impl Unpacker {
             directory,
             resolver: None,
             may_permit_relay: false,
+            readable_directory: None,
+            reuse: 1,
             limits: LIMITS,
             role: Role::Message,
         };
@@ -114,7 +116,7 @@ impl Unpacker {
 
 /// A sandbox of one place, and the folder for what it compiles, if that goes with us.
 fn sandbox(args: &Args) -> Result<(Sandbox, Option<TempDir>), ExtractError> {
-    let settings = |cache_dir| SandboxSettings { cache_dir, max_instances: 1, max_memory: MEMORY };
+    let settings = |cache_dir| SandboxSettings { cache_dir, max_instances: 1, max_memory: MEMORY, keeping_stages: 0 };
     if let Some(cache) = &args.cache {
         return Ok((Sandbox::new(&settings(cache.clone()))?, None));
     }
