@@ -92,7 +92,7 @@ impl Kept {
     }
 }
 
-/// Move a file to its place for good: see [`place`].
+/// Move a file to its place for good, on disk with its folder; what is there already stays unless `overwrite`.
 pub fn publish(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), PublishError> {
     place(temporary, target, overwrite)?;
     sync_folder(target)
