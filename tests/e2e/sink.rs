@@ -14,6 +14,8 @@ pub(crate) struct Delivered {
     pub(crate) sender: String,
     /// Arguments of RCPT TO, likewise.
     pub(crate) recipients: Vec<String>,
+    /// MAIL and RCPT as they were said.
+    pub(crate) commands: Vec<String>,
     /// The message, dots unstuffed.
     pub(crate) data: Vec<u8>,
 }
@@ -66,7 +68,7 @@ impl Sink {
         stream.set_nodelay(true)?;
         let mut answer = stream.try_clone()?;
         let mut lines = BufReader::new(stream);
-        let (mut sender, mut recipients) = (String::new(), Vec::new());
+        let (mut sender, mut recipients, mut commands) = (String::new(), Vec::new(), Vec::new());
         answer.write_all(b"220 sink.example ESMTP\r\n")?;
         let mut line = Vec::new();
         loop {
@@ -77,19 +79,22 @@ impl Sink {
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
             let verb = text.split([' ', ':']).next().unwrap_or_default().to_ascii_uppercase();
             let reply: &[u8] = match verb.as_str() {
-                "EHLO" => b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
+                "EHLO" => b"250-sink.example\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8\r\n",
                 "MAIL" => {
                     (sender, recipients) = (path(&text), Vec::new());
+                    commands = vec![text];
                     b"250 2.1.0 Ok\r\n"
                 }
                 "RCPT" => {
                     recipients.push(path(&text));
+                    commands.push(text);
                     b"250 2.1.5 Ok\r\n"
                 }
                 "DATA" => {
                     answer.write_all(b"354 Go\r\n")?;
                     let data = read_data(&mut lines)?;
-                    let message = Delivered { sender: sender.clone(), recipients: recipients.clone(), data };
+                    let (sender, recipients, commands) = (sender.clone(), recipients.clone(), commands.clone());
+                    let message = Delivered { sender, recipients, commands, data };
                     self.delivered.lock().expect("no sink thread panicked").push(message);
                     b"250 2.0.0 Ok\r\n"
                 }

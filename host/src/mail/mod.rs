@@ -11,6 +11,7 @@ mod parameters;
 mod received;
 #[cfg(test)]
 mod tests;
+mod xtext;
 
 pub use address::{Address, AddressError, LONGEST_DOMAIN, LONGEST_LOCAL_PART, ReversePath};
 pub use date::{rfc3339, rfc5322};
@@ -21,3 +22,4 @@ pub use message::{Body, Field, Message};
 pub use network::{Network, NetworkError};
 pub use parameters::{BodyType, MailParameters, Notify, Ret};
 pub use received::Received;
+pub use xtext::{decode as decode_xtext, orcpt, parse_envid, parse_orcpt};

@@ -44,9 +44,7 @@ impl Received<'_> {
 
     /// RFC 3848 and RFC 6531 4.3.
     fn protocol(&self) -> String {
-        let international = self.envelope.sender.as_str().bytes().any(|octet| !octet.is_ascii())
-            || self.envelope.recipients.iter().any(|recipient| recipient.address.is_international());
-        let base = match (self.extended, international) {
+        let base = match (self.extended, self.envelope.parameters.utf8) {
             (false, _) => return "SMTP".to_owned(),
             (true, false) => "ESMTP",
             (true, true) => "UTF8SMTP",
@@ -97,10 +95,12 @@ mod tests {
     }
 
     fn value(client: &Client, extended: bool, recipients: &[&str]) -> String {
+        value_of(client, extended, &envelope(recipients))
+    }
+
+    fn value_of(client: &Client, extended: bool, envelope: &Envelope) -> String {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_600_000);
-        let envelope = envelope(recipients);
-        let received =
-            Received { client, extended, envelope: &envelope, hostname: "relay.example.com", id: "Q1", time };
+        let received = Received { client, extended, envelope, hostname: "relay.example.com", id: "Q1", time };
         assert_eq!(check_field("Received", &received.value()), Ok(()));
         String::from_utf8(received.value()).expect("UTF-8")
     }
@@ -127,7 +127,9 @@ mod tests {
         assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPS id"));
         client.login = Some("joe".to_owned());
         assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPSA id"));
-        assert!(value(&client, true, &["grüße@b.example"]).contains(" with UTF8SMTPSA id"));
+        let mut envelope = envelope(&["grüße@b.example"]);
+        envelope.parameters.utf8 = true;
+        assert!(value_of(&client, true, &envelope).contains(" with UTF8SMTPSA id"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{decide::Desk, keep};
 use crate::{
     mail::{self, Client, Edit, Envelope, Message, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, Verdict},
-    smtp::{Completed, EnhancedCode, Reply},
+    smtp::{Completed, EnhancedCode, Reply, Transaction},
     spool::NewMessage,
 };
 
@@ -30,7 +30,8 @@ impl Desk {
             return reply;
         }
         let (sender, nrcpt) = (transaction.sender.clone(), transaction.recipients.len());
-        let envelope = Envelope::new(transaction.sender, transaction.recipients);
+        let Transaction { sender: from, recipients, parameters, .. } = transaction;
+        let envelope = Envelope { sender: from, recipients, parameters };
         let (fate, stage) = self.handle(&id, envelope, Message::parse(raw), extended).await;
         let taken = || Reply::new(250, EnhancedCode(2, 0, 0), format!("Ok: queued as {id}"));
         let (event, reason, reply) = match fate {

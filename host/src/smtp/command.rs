@@ -4,9 +4,8 @@ use super::{
     path::{Parameters, split_path},
     reply::{EnhancedCode, Reply},
     verb::mail::MailCommand,
-    verb::rcpt::parse_recipient,
+    verb::rcpt::RcptCommand,
 };
-use crate::mail::Address;
 
 /// The commands that this server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +88,8 @@ pub enum Command {
     Ehlo(String),
     /// MAIL.
     Mail(MailCommand),
-    /// RCPT with the recipient, which may be the bare `postmaster`.
-    Rcpt(Address),
+    /// RCPT.
+    Rcpt(RcptCommand),
     /// DATA.
     Data,
     /// RSET.
@@ -130,7 +129,7 @@ pub enum CommandError {
     #[error("Bad recipient address syntax")]
     BadRecipient,
     /// An address outside US-ASCII without SMTPUTF8: `553 5.6.7` (RFC 6531 3.7.4.2).
-    #[error("Address outside US-ASCII: SMTPUTF8 is not offered")]
+    #[error("Address outside US-ASCII: SMTPUTF8 was not requested")]
     NeedsUtf8,
     /// A parameter that this server didn't offer: `555 5.5.4`.
     #[error("Unsupported option: {0}")]
@@ -196,7 +195,7 @@ impl Command {
             }
             Verb::Rcpt => {
                 let (path, rest) = split_path(argument, "TO:").ok_or(CommandError::Syntax(verb))?;
-                parse_recipient(path, Parameters(rest)).map(Self::Rcpt)
+                RcptCommand::parse(path, Parameters(rest)).map(Self::Rcpt)
             }
             Verb::Data => alone(Self::Data),
             Verb::Rset => alone(Self::Rset),

@@ -3,7 +3,7 @@
 use super::session::SessionSettings;
 
 /// The lines after the greeting line, in Postfix's order. A keyword stands here only if the whole way of the message
-/// honours it; SMTPUTF8, DSN, CHUNKING, STARTTLS and AUTH don't yet.
+/// honours it; CHUNKING, STARTTLS and AUTH don't yet.
 pub(super) fn keywords(settings: &SessionSettings) -> Vec<String> {
     vec![
         // RFC 2920: replies are held back while commands are waiting; see `server/connection.rs`.
@@ -14,5 +14,9 @@ pub(super) fn keywords(settings: &SessionSettings) -> Vec<String> {
         "ENHANCEDSTATUSCODES".to_owned(),
         // RFC 6152: octets pass unchanged.
         "8BITMIME".to_owned(),
+        // RFC 3461.
+        "DSN".to_owned(),
+        // RFC 6531.
+        "SMTPUTF8".to_owned(),
     ]
 }

@@ -22,4 +22,4 @@ pub use data::{DataDecoder, DataError};
 pub use line::{LINE_LIMIT, LineError, LineReader};
 pub use reply::{EnhancedCode, Reply};
 pub use session::{Action, Completed, Hello, Question, Session, SessionSettings, Transaction};
-pub use verb::mail::MailCommand;
+pub use verb::{mail::MailCommand, rcpt::RcptCommand};

@@ -57,8 +57,9 @@ impl<'a> Parameters<'a> {
             };
             let keyword_good = keyword.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && keyword.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-            let value_good =
-                value.is_none_or(|value| !value.is_empty() && value.chars().all(|c| c.is_ascii_graphic() && c != '='));
+            // Beyond US-ASCII only with SMTPUTF8 (RFC 6531 3.3), which each parameter asks for by itself.
+            let value_char = |c: char| !c.is_ascii() || c.is_ascii_graphic() && c != '=';
+            let value_good = value.is_none_or(|value| !value.is_empty() && value.chars().all(value_char));
             let keyword = keyword.to_ascii_uppercase();
             if !keyword_good || !value_good || parsed.iter().any(|(known, _)| *known == keyword) {
                 return Err(CommandError::BadParameter(parameter.to_owned()));

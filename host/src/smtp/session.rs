@@ -10,7 +10,7 @@ use super::{
     line::LineReader,
     reply::{EnhancedCode, Reply},
 };
-use crate::mail::{Recipient, ReversePath};
+use crate::mail::{MailParameters, Recipient, ReversePath};
 
 /// What a session has to know about its server.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Transaction {
     pub sender: ReversePath,
     /// From MAIL's SIZE parameter, in octets.
     pub size: Option<u64>,
+    /// What else MAIL said, and goes on with the message.
+    pub parameters: MailParameters,
     /// Those that were accepted, in order, none twice.
     pub recipients: Vec<Recipient>,
     /// Whether there was a RCPT, accepted or not.
@@ -209,7 +211,7 @@ impl Session {
             Command::Helo(name) => Action::Ask(Question::Hello(Hello { name, extended: false })),
             Command::Ehlo(name) => Action::Ask(Question::Hello(Hello { name, extended: true })),
             Command::Mail(command) => self.mail(command),
-            Command::Rcpt(address) => self.rcpt(address),
+            Command::Rcpt(command) => self.rcpt(command),
             Command::Data => self.data(),
             Command::Rset => self.rset(),
             Command::Noop => Self::noop(),

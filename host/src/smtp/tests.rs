@@ -6,6 +6,10 @@ use bytes::BytesMut;
 use proptest::{collection::vec, prelude::*};
 
 use super::*;
+use crate::mail::{BodyType, MailParameters, Notify, Ret};
+
+const EHLO: &str =
+    "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250-8BITMIME|250-DSN|250 SMTPUTF8";
 
 /// A session, its input, and who is refused by the server around it.
 struct Client {
@@ -86,7 +90,7 @@ fn alone(command: &str) -> String {
 #[test]
 fn a_whole_session() {
     check(&[
-        ("EHLO me", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("EHLO me", EHLO),
         ("MAIL FROM:<a@example.org> SIZE=500 BODY=8BITMIME", "250 2.1.0 Ok"),
         ("RCPT TO:<b@example.org>", "250 2.1.5 Ok"),
         ("RCPT TO:<B@Example.org>", "250 2.1.5 Ok"),
@@ -124,7 +128,7 @@ fn helo_and_ehlo() {
         ("MAIL FROM:<a@example.org>", "503 5.5.1 Error: send HELO/EHLO first"),
         ("HELO my scanner", "250 relay.example"),
         ("MAIL FROM:<a@example.org>", "250 2.1.0 Ok"),
-        ("EHLO [192.0.2.1]", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("EHLO [192.0.2.1]", EHLO),
         ("RCPT TO:<a@example.org>", "503 5.5.1 Error: need MAIL command"),
     ]);
 }
@@ -149,6 +153,8 @@ fn mail() {
         "MAIL FROM:<@x.example,@y.example:a@example.org>",
         "MAIL FROM:<\"a> b\"@example.org> size=1000 body=7bit",
         "MAIL FROM:<>  SIZE=0",
+        "MAIL FROM:<bücher@example.org> SMTPUTF8",
+        "MAIL FROM:<a@example.org> smtputf8 RET=full ENVID=a+2Bb",
     ] {
         assert_eq!(alone(good), "250 2.1.0 Ok", "{good}");
     }
@@ -160,7 +166,7 @@ fn mail() {
         ("MAIL FROM:<a@example.org", "501 5.5.4 Syntax: MAIL FROM:<address>"),
         ("MAIL FROM:<a@example.org>SIZE=1", "501 5.5.4 Syntax: MAIL FROM:<address>"),
         ("MAIL FROM:<a b@example.org>", "501 5.1.7 Bad sender address syntax"),
-        ("MAIL FROM:<bücher@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 is not offered"),
+        ("MAIL FROM:<bücher@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 was not requested"),
         ("MAIL FROM:<a@example.org> SIZE", "501 5.5.4 Bad parameter: SIZE"),
         ("MAIL FROM:<a@example.org> SIZE=", "501 5.5.4 Bad parameter: SIZE="),
         ("MAIL FROM:<a@example.org> SIZE=x", "501 5.5.4 Bad parameter: SIZE"),
@@ -168,7 +174,13 @@ fn mail() {
         ("MAIL FROM:<a@example.org> SIZE=1001", "552 5.3.4 Message size exceeds fixed limit"),
         ("MAIL FROM:<a@example.org> SIZE=99999999999999999999", "552 5.3.4 Message size exceeds fixed limit"),
         ("MAIL FROM:<a@example.org> BODY=BINARYMIME", "501 5.5.4 Bad parameter: BODY"),
-        ("MAIL FROM:<a@example.org> SMTPUTF8", "555 5.5.4 Unsupported option: SMTPUTF8"),
+        ("MAIL FROM:<a@example.org> SMTPUTF8=1", "501 5.5.4 Bad parameter: SMTPUTF8"),
+        ("MAIL FROM:<a@example.org> RET", "501 5.5.4 Bad parameter: RET"),
+        ("MAIL FROM:<a@example.org> RET=ALL", "501 5.5.4 Bad parameter: RET"),
+        ("MAIL FROM:<a@example.org> RET=FULL RET=HDRS", "501 5.5.4 Bad parameter: RET=HDRS"),
+        ("MAIL FROM:<a@example.org> ENVID=a+", "501 5.5.4 Bad parameter: ENVID"),
+        ("MAIL FROM:<a@example.org> ENVID=+0D+0ABcc:", "501 5.5.4 Bad parameter: ENVID"),
+        ("MAIL FROM:<a@example.org> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY"),
         ("MAIL FROM:<a@example.org> AUTH=<>", "555 5.5.4 Unsupported option: AUTH"),
         ("MAIL FROM:<a@example.org> =x", "501 5.5.4 Bad parameter: =x"),
         ("MAIL FROM:<a@example.org> X=a=b", "501 5.5.4 Bad parameter: X=a=b"),
@@ -182,7 +194,7 @@ fn order_of_commands() {
     check(&[
         ("RCPT TO:<a@example.org>", "503 5.5.1 Error: need MAIL command"),
         ("DATA", "503 5.5.1 Error: need MAIL command"),
-        ("EHLO me", "250-relay.example|250-PIPELINING|250-SIZE 1000|250-ENHANCEDSTATUSCODES|250 8BITMIME"),
+        ("EHLO me", EHLO),
         ("MAIL FROM:<a@example.org>", "250 2.1.0 Ok"),
         ("MAIL FROM:<a@example.org>", "503 5.5.1 Error: nested MAIL command"),
         ("DATA", "503 5.5.1 Error: need RCPT command"),
@@ -206,14 +218,39 @@ fn rcpt() {
         ("RCPT TO:<>", "501 5.1.3 Bad recipient address syntax"),
         ("RCPT TO:<@example.org:>", "501 5.1.3 Bad recipient address syntax"),
         ("RCPT TO:<a b@example.org>", "501 5.1.3 Bad recipient address syntax"),
-        ("RCPT TO:<ü@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 is not offered"),
-        ("RCPT TO:<a@example.org> NOTIFY=NEVER", "555 5.5.4 Unsupported option: NOTIFY"),
+        ("RCPT TO:<ü@example.org>", "553 5.6.7 Address outside US-ASCII: SMTPUTF8 was not requested"),
+        ("RCPT TO:<a@example.org> NOTIFY=NEVER ORCPT=rfc822;b+2B@example.org", "250 2.1.5 Ok"),
+        ("RCPT TO:<a@example.org> NOTIFY=NEVER,DELAY", "501 5.5.4 Bad parameter: NOTIFY"),
+        ("RCPT TO:<a@example.org> NOTIFY=DELAY NOTIFY=DELAY", "501 5.5.4 Bad parameter: NOTIFY=DELAY"),
+        ("RCPT TO:<a@example.org> NOTIFY", "501 5.5.4 Bad parameter: NOTIFY"),
+        ("RCPT TO:<a@example.org> ORCPT=b@example.org", "501 5.5.4 Bad parameter: ORCPT"),
+        (
+            "RCPT TO:<a@example.org> ORCPT=utf-8;ü@example.org",
+            "553 5.6.7 Address outside US-ASCII: SMTPUTF8 was not requested",
+        ),
+        ("RCPT TO:<a@example.org> RET=FULL", "555 5.5.4 Unsupported option: RET"),
         ("RCPT TO:<a@example.org> -x", "501 5.5.4 Bad parameter: -x"),
     ] {
         let mut client = Client::new();
         client.say("EHLO me\r\nMAIL FROM:<>\r\n");
         assert_eq!(client.say(&format!("{command}\r\n")), reply, "{command}");
     }
+}
+
+#[test]
+fn what_mail_and_rcpt_ask_for_is_kept() {
+    let mut client = Client::new();
+    client.say(
+        "EHLO me\r\nMAIL FROM:<ü@example.org> SIZE=9 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+2Bb\r\n\
+         RCPT TO:<b@example.org> NOTIFY=SUCCESS,DELAY ORCPT=utf-8;ö@example.org\r\n",
+    );
+    let transaction = client.session.transaction().expect("begun");
+    let (body, envid) = (BodyType::EightBitMime, Some("a+2Bb".to_owned()));
+    assert_eq!(transaction.parameters, MailParameters { ret: Some(Ret::Hdrs), envid, body, utf8: true });
+    assert_eq!(transaction.size, Some(9));
+    let [recipient] = transaction.recipients.as_slice() else { panic!("one recipient") };
+    assert_eq!(recipient.notify.map(Notify::words).as_deref(), Some("SUCCESS,DELAY"));
+    assert_eq!(recipient.orcpt.as_deref(), Some("utf-8;\\x{F6}@example.org"));
 }
 
 #[test]

@@ -30,11 +30,24 @@ pub(super) struct Message {
     /// Empty for the null sender.
     pub(super) sender: String,
     pub(super) recipients: Vec<String>,
+    /// Parameters that its MAIL or RCPT has.
+    parameters: Vec<String>,
     /// Lines that it has, in this order, others between them.
     lines: Vec<Vec<u8>>,
 }
 
 impl Message {
+    /// How much it says about the message beside its envelope.
+    pub(super) fn demands(&self) -> usize {
+        self.parameters.len() + self.lines.len()
+    }
+
+    /// Whether the commands have all the parameters.
+    pub(super) fn was_asked_for(&self, commands: &[String]) -> bool {
+        let said: Vec<&str> = commands.iter().flat_map(|command| command.split(' ')).collect();
+        self.parameters.iter().all(|parameter| said.contains(&parameter.as_str()))
+    }
+
     /// Whether the octets have all the lines.
     pub(super) fn is_in(&self, data: &[u8]) -> bool {
         let mut there = data.split(|octet| *octet == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -85,7 +98,11 @@ impl Dialogue {
                 let message = self.messages.last_mut().ok_or("`M|` without `M:`")?;
                 message.lines.push(octets(rest)?);
             }
-            _ => return Err(format!("`{mark}` is none of C: C| S: S~ S* S! M: M| from")),
+            "M>" => {
+                let message = self.messages.last_mut().ok_or("`M>` without `M:`")?;
+                message.parameters.extend(rest.split(' ').map(str::to_owned));
+            }
+            _ => return Err(format!("`{mark}` is none of C: C| S: S~ S* S! M: M> M| from")),
         }
         Ok(())
     }
@@ -104,7 +121,7 @@ fn message(line: usize, text: &str) -> Result<Message, String> {
     let (sender, recipients) = text.split_once(" -> ").ok_or("`M: SENDER -> RECIPIENT …` is wanted")?;
     let sender = if sender == "<>" { String::new() } else { sender.to_owned() };
     let recipients = recipients.split(' ').map(str::to_owned).collect();
-    Ok(Message { line, sender, recipients, lines: Vec::new() })
+    Ok(Message { line, sender, recipients, parameters: Vec::new(), lines: Vec::new() })
 }
 
 /// Text with escapes: `\r`, `\n`, `\t`, `\\`, `\xHH`, and `\{TEXT*N}` for N times TEXT.
@@ -164,4 +181,7 @@ fn lines_of_a_message_are_found_in_their_order() {
     assert!(message.is_in(b"a\r\nb\r\nc\r\n"));
     assert!(!message.is_in(b"c\r\na\r\n"));
     assert_eq!((message.sender.as_str(), message.recipients.len()), ("", 1));
+    message.parameters = vec!["RET=FULL".to_owned()];
+    assert!(message.was_asked_for(&["MAIL FROM:<> RET=FULL".to_owned()]));
+    assert!(!message.was_asked_for(&["MAIL FROM:<>".to_owned()]));
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt::Write as _};
 
 use super::{hello::Offers, seven_bit, transaction::Copy};
 use crate::{
-    mail::{Address, BodyType, Message},
+    mail::{self, Address, BodyType, Message, Recipient},
     smtp::{EnhancedCode, Reply},
 };
 
@@ -71,7 +71,7 @@ fn is_ascii(message: &Message) -> bool {
     message.pieces().all(|piece| piece.is_ascii())
 }
 
-fn rcpt(address: &Address, recipient: &crate::mail::Recipient, offers: Offers) -> Result<String, Reply> {
+fn rcpt(address: &Address, recipient: &Recipient, offers: Offers) -> Result<String, Reply> {
     let text = on_the_wire(address.as_str(), offers.utf8);
     if !offers.utf8 && !text.is_ascii() {
         return Err(not_international());
@@ -82,7 +82,7 @@ fn rcpt(address: &Address, recipient: &crate::mail::Recipient, offers: Offers) -
         match &recipient.orcpt {
             Some(orcpt) => write!(command, " ORCPT={orcpt}").ok(),
             // As Postfix: where the client named none, the address that it gave.
-            None => write!(command, " ORCPT={}", original(recipient.original.as_str())).ok(),
+            None => write!(command, " ORCPT={}", mail::orcpt(recipient.original.as_str())).ok(),
         };
     }
     command.push_str("\r\n");
@@ -101,24 +101,6 @@ fn on_the_wire(address: &str, utf8: bool) -> Cow<'_, str> {
     }
 }
 
-/// An ORCPT of our own: xtext (RFC 3461 4), and beyond ASCII `utf-8` with all in ASCII (RFC 6533 3).
-fn original(address: &str) -> String {
-    let mut text = if address.is_ascii() { "rfc822;" } else { "utf-8;" }.to_owned();
-    for c in address.chars() {
-        match c {
-            '+' | '=' => write!(text, "+{:02X}", u32::from(c)).ok(),
-            '\\' if !address.is_ascii() => write!(text, "\\x{{5C}}").ok(),
-            '!'..='~' => {
-                text.push(c);
-                Some(())
-            }
-            c if c.is_ascii() => write!(text, "+{:02X}", u32::from(c)).ok(),
-            c => write!(text, "\\x{{{:X}}}", u32::from(c)).ok(),
-        };
-    }
-    text
-}
-
 fn not_international() -> Reply {
     Reply::new(553, EnhancedCode(5, 6, 7), "the next hop does not take internationalised mail (SMTPUTF8)")
 }
@@ -128,7 +110,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::mail::{MailParameters, Notify, Recipient, Ret, ReversePath};
+    use crate::mail::{MailParameters, Notify, Ret, ReversePath};
 
     fn fitted(sender: &str, recipients: &[&str], text: &str, parameters: &MailParameters, offers: Offers) -> String {
         let sender = ReversePath::parse(sender).expect("a sender");

@@ -2,9 +2,9 @@
 
 use std::{fmt::Write as _, time::SystemTime};
 
-use super::{Action, Reporter, Told, xtext};
+use super::{Action, Reporter, Told};
 use crate::{
-    mail::{Address, Recipient, rfc5322},
+    mail::{Address, Recipient, decode_xtext, rfc5322},
     smtp::{EnhancedCode, Reply},
     spool::Leased,
 };
@@ -15,7 +15,7 @@ const LONGEST_REPLY: usize = 200;
 pub(super) fn fields(reporter: &Reporter<'_>, about: &Leased, told: &[Told], now: SystemTime) -> String {
     let mut out = String::new();
     if let Some(envid) = &about.parameters.envid {
-        write!(out, "Original-Envelope-Id: {}\r\n", clean(&xtext::decode(envid))).ok();
+        write!(out, "Original-Envelope-Id: {}\r\n", clean(&decode_xtext(envid))).ok();
     }
     write!(
         out,
@@ -34,7 +34,7 @@ pub(super) fn fields(reporter: &Reporter<'_>, about: &Leased, told: &[Told], now
 fn recipient(out: &mut String, told: &Told, until: SystemTime, now: SystemTime) {
     let Recipient { address, original, orcpt, .. } = &told.recipient.recipient;
     let asked = match orcpt.as_ref().and_then(|orcpt| orcpt.split_once(';')) {
-        Some((kind, text)) => format!("{}; {}", clean(kind), clean(&xtext::decode(text))),
+        Some((kind, text)) => format!("{}; {}", clean(kind), clean(&decode_xtext(text))),
         None => typed(original),
     };
     let action = match told.action {

@@ -5,7 +5,6 @@ mod fields;
 #[cfg(test)]
 mod tests;
 mod text;
-mod xtext;
 
 use std::{
     fmt::Write as _,

@@ -1,7 +1,7 @@
-//! MAIL (RFC 5321 4.1.1.2) with the parameters SIZE (RFC 1870) and BODY (RFC 6152).
+//! MAIL (RFC 5321 4.1.1.2) with the parameters SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
 
 use crate::{
-    mail::ReversePath,
+    mail::{BodyType, MailParameters, Ret, ReversePath, parse_envid},
     smtp::{
         EnhancedCode, Reply,
         command::CommandError,
@@ -10,33 +10,57 @@ use crate::{
     },
 };
 
-/// A well-formed MAIL command. BODY is checked and not kept: octets pass as they are, and delivery looks at them.
+/// A well-formed MAIL command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailCommand {
     /// The reverse-path.
     pub sender: ReversePath,
     /// SIZE in octets; none if it wasn't given.
     pub size: Option<u64>,
+    /// What goes on with the message.
+    pub parameters: MailParameters,
 }
 
 impl MailCommand {
     pub(in crate::smtp) fn parse(path: &str, parameters: Parameters<'_>) -> Result<Self, CommandError> {
-        if !path.is_ascii() {
+        let sender = ReversePath::parse(path).map_err(|_| CommandError::BadSender)?;
+        let mut command = Self { sender, size: None, parameters: MailParameters::default() };
+        for (keyword, value) in parameters.parse()? {
+            command.take(keyword, value)?;
+        }
+        if !path.is_ascii() && !command.parameters.utf8 {
             return Err(CommandError::NeedsUtf8);
         }
-        let sender = ReversePath::parse(path).map_err(|_| CommandError::BadSender)?;
-        let mut size = None;
-        for (keyword, value) in parameters.parse()? {
-            match (keyword.as_str(), value) {
-                ("SIZE", Some(digits)) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-                    size = Some(digits.parse().map_err(|_| CommandError::SizeTooLarge)?);
-                }
-                ("BODY", Some(body)) if ["7BIT", "8BITMIME"].iter().any(|known| known.eq_ignore_ascii_case(body)) => {}
-                ("SIZE" | "BODY", _) => return Err(CommandError::BadParameter(keyword)),
-                _ => return Err(CommandError::UnknownParameter(keyword)),
+        Ok(command)
+    }
+
+    fn take(&mut self, keyword: String, value: Option<&str>) -> Result<(), CommandError> {
+        let Self { size, parameters, .. } = self;
+        let known = match (keyword.as_str(), value) {
+            ("SIZE", Some(digits)) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
+                *size = Some(digits.parse().map_err(|_| CommandError::SizeTooLarge)?);
+                true
             }
-        }
-        Ok(Self { sender, size })
+            ("BODY", Some(body)) => {
+                let body = BodyType::parse(body).filter(|body| *body != BodyType::BinaryMime);
+                body.map(|body| parameters.body = body).is_some()
+            }
+            ("SMTPUTF8", None) => {
+                parameters.utf8 = true;
+                true
+            }
+            ("RET", Some(ret)) => {
+                parameters.ret = Ret::parse(ret);
+                parameters.ret.is_some()
+            }
+            ("ENVID", Some(envid)) => {
+                parameters.envid = parse_envid(envid);
+                parameters.envid.is_some()
+            }
+            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID", _) => false,
+            _ => return Err(CommandError::UnknownParameter(keyword)),
+        };
+        if known { Ok(()) } else { Err(CommandError::BadParameter(keyword)) }
     }
 }
 
@@ -48,11 +72,11 @@ impl Session {
         if self.transaction.is_some() {
             return Action::Reply(bad_sequence("nested MAIL command"));
         }
-        let MailCommand { sender, size } = command;
+        let MailCommand { sender, size, parameters } = command;
         if size.is_some_and(|size| size > self.settings.size_limit) {
             return Action::Reply(CommandError::SizeTooLarge.reply());
         }
-        Action::Ask(Question::Mail(Transaction { sender, size, recipients: vec![], rcpt_seen: false }))
+        Action::Ask(Question::Mail(Transaction { sender, size, parameters, recipients: vec![], rcpt_seen: false }))
     }
 
     pub(in crate::smtp) fn accept_mail(&mut self, transaction: Transaction) -> Reply {

@@ -1,7 +1,7 @@
-//! RCPT (RFC 5321 4.1.1.3). It has no parameters that we offer.
+//! RCPT (RFC 5321 4.1.1.3) with the parameters NOTIFY and ORCPT (RFC 3461).
 
 use crate::{
-    mail::{Address, Recipient},
+    mail::{Address, Notify, Recipient, parse_orcpt},
     smtp::{
         EnhancedCode, Reply,
         command::CommandError,
@@ -10,27 +10,58 @@ use crate::{
     },
 };
 
-/// The recipient of a RCPT command; the null path is none.
-pub(in crate::smtp) fn parse_recipient(path: &str, parameters: Parameters<'_>) -> Result<Address, CommandError> {
-    if !path.is_ascii() {
-        return Err(CommandError::NeedsUtf8);
-    }
-    let address = Address::parse(path).map_err(|_| CommandError::BadRecipient)?;
-    match parameters.parse()?.into_iter().next() {
-        Some((keyword, _)) => Err(CommandError::UnknownParameter(keyword)),
-        None => Ok(address),
+/// A well-formed RCPT command. Whether it may go beyond US-ASCII is for the transaction to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RcptCommand {
+    /// The forward-path; the null path is none.
+    pub address: Address,
+    /// NOTIFY.
+    pub notify: Option<Notify>,
+    /// ORCPT in US-ASCII: type, semicolon, address in xtext.
+    pub orcpt: Option<String>,
+    /// Whether path or ORCPT had something that only SMTPUTF8 allows (RFC 6531 3.3).
+    pub(in crate::smtp) needs_utf8: bool,
+}
+
+impl RcptCommand {
+    pub(in crate::smtp) fn parse(path: &str, parameters: Parameters<'_>) -> Result<Self, CommandError> {
+        let address = Address::parse(path).map_err(|_| CommandError::BadRecipient)?;
+        let mut command = Self { address, notify: None, orcpt: None, needs_utf8: !path.is_ascii() };
+        for (keyword, value) in parameters.parse()? {
+            let known = match (keyword.as_str(), value) {
+                ("NOTIFY", Some(words)) => {
+                    command.notify = Notify::parse(words);
+                    command.notify.is_some()
+                }
+                ("ORCPT", Some(orcpt)) => {
+                    command.needs_utf8 |= !orcpt.is_ascii();
+                    command.orcpt = parse_orcpt(orcpt, true);
+                    command.orcpt.is_some()
+                }
+                ("NOTIFY" | "ORCPT", _) => false,
+                _ => return Err(CommandError::UnknownParameter(keyword)),
+            };
+            if !known {
+                return Err(CommandError::BadParameter(keyword));
+            }
+        }
+        Ok(command)
     }
 }
 
 impl Session {
-    pub(in crate::smtp) fn rcpt(&self, original: Address) -> Action {
+    pub(in crate::smtp) fn rcpt(&self, command: RcptCommand) -> Action {
         let Some(transaction) = &self.transaction else {
             return Action::Reply(bad_sequence("need MAIL command"));
         };
+        if command.needs_utf8 && !transaction.parameters.utf8 {
+            return Action::Reply(CommandError::NeedsUtf8.reply());
+        }
         if transaction.recipients.len() >= self.settings.recipient_limit {
             return Action::Reply(Reply::new(452, EnhancedCode(4, 5, 3), "Error: too many recipients"));
         }
-        Action::Ask(Question::Rcpt(Recipient { address: self.complete(&original), ..Recipient::new(original) }))
+        let RcptCommand { address: original, notify, orcpt, .. } = command;
+        Action::Ask(Question::Rcpt(Recipient { address: self.complete(&original), original, notify, orcpt }))
     }
 
     /// RFC 5321 4.5.1: the bare `postmaster` is ours.
