@@ -3,6 +3,7 @@
 //! A message comes in through [`server`], passes the stages of [`pipeline`], lies in the [`spool`] before the client
 //! gets its 250, and leaves through [`delivery`]. `host/README.md` has the picture and the rules of who may import whom.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -14,6 +14,13 @@ const MOST_ROUNDS: usize = 10;
 
 /// Look at the tables of all stages.
 pub(super) fn look(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic>, warnings: &mut Vec<Diagnostic>) {
+    if let Some((address, span)) = &config.admin
+        && !address.ip().is_loopback()
+    {
+        let open = format!("{address} may be reached from elsewhere, and asks for no password");
+        let open = Diagnostic { severity: Severity::Warning, ..Diagnostic::error(span.clone(), open) };
+        warnings.push(open.with_help("an address such as \"127.0.0.1:9925\", or a firewall before this one"));
+    }
     for stage in &config.stages {
         let entries: Vec<_> = config.tables.iter().filter(|entry| stage.tables.contains(&entry.name)).collect();
         match &stage.plugin {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use self::relay_domains::OurDomains;
 use crate::{
+    admin::{Admin, AdminError},
     config::{Config, Diagnostic, Source},
     control::{Answer, Control, ControlError, Handler, Request},
     delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
@@ -48,6 +49,9 @@ pub enum AppError {
     /// The socket for requests from the command line can't be opened.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The admin address can't be listened on.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// The DNS can't be asked.
     #[error(transparent)]
     Dns(#[from] DnsError),
@@ -74,6 +78,11 @@ impl App {
     pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
         server::publish_pending(&*spool).await?;
+        let admin =
+            self.config.admin.as_ref().map(|(address, _)| {
+                Admin::start(*address, Arc::clone(&self.pipeline), spool.clone(), shutdown.clone())
+            });
+        let _admin = if let Some(admin) = admin { Some(admin.await?) } else { None };
         let server =
             Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);

@@ -30,7 +30,7 @@ pub(super) fn whole(config: &Config, root: &Section<'_, '_>, mistakes: &Mistakes
 
 fn addresses(config: &Config, mistakes: &Mistakes) {
     let mut seen = Vec::new();
-    for (address, span) in config.listeners.iter().flat_map(|listener| &listener.addresses) {
+    for (address, span) in config.listeners.iter().flat_map(|listener| &listener.addresses).chain(&config.admin) {
         // Port 0 means any free one, a different one each time.
         if address.port() != 0 && seen.contains(&address) {
             mistakes.add(Diagnostic::error(span.clone(), format!("{address} is listened on already")));

@@ -3,6 +3,7 @@
 //! Every mistake of the file is collected with its place before reading gives up: `reader` asks for keys by name and type, one
 //! file for each part of the TOML says which keys there are, `check` looks at what only the whole can show.
 
+mod admin;
 mod cases;
 mod check;
 mod conditions;
@@ -68,6 +69,8 @@ pub struct Config {
     pub queue: Queue,
     /// `[dns]`.
     pub dns: DnsSettings,
+    /// `[admin] address`, and where it stands.
+    pub admin: Option<(SocketAddr, Range<usize>)>,
     /// `[[test]]`.
     pub cases: Vec<Case>,
 }
@@ -143,6 +146,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
     let dns = dns::read(&root);
+    let admin = admin::read(&root);
     let cases = cases::read(&root, source);
     root.finish();
     let config = Config {
@@ -160,6 +164,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         limits,
         queue,
         dns,
+        admin,
         cases,
     };
     check::whole(&config, &root, mistakes);

@@ -244,6 +244,9 @@ pub trait Spool: Send + Sync {
     /// How much there is.
     fn counts(&self) -> SpoolFuture<'_, Counts>;
 
+    /// When the message came that has been here longest; none when the spool is empty.
+    fn oldest(&self) -> SpoolFuture<'_, Option<SystemTime>>;
+
     /// Wakes when mail has arrived.
     fn arrivals(&self) -> &Notify;
 }

@@ -312,6 +312,10 @@ impl Spool for SqliteSpool {
         Box::pin(self.reader.run(statements::counts))
     }
 
+    fn oldest(&self) -> SpoolFuture<'_, Option<SystemTime>> {
+        Box::pin(self.reader.run(statements::oldest))
+    }
+
     fn arrivals(&self) -> &Notify {
         &self.shared.arrivals
     }

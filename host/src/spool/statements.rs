@@ -4,13 +4,14 @@ use std::{
     ffi::OsString,
     os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use super::{
     Counts, Disposition, NewMessage, PendingFile, Settlement,
-    rows::{HELD, LEASED, WAITS, milliseconds},
+    rows::{HELD, LEASED, WAITS, milliseconds, time},
 };
 use crate::mail::{Notify, Recipient, Ret, ReversePath};
 
@@ -200,4 +201,10 @@ pub(super) fn counts(connection: &Connection) -> Result<Counts> {
         }
     }
     Ok(counts)
+}
+
+/// When the first message came. Numbers are given in the order of receipt.
+pub(super) fn oldest(connection: &Connection) -> Result<Option<SystemTime>> {
+    let mut statement = connection.prepare_cached("SELECT received FROM messages ORDER BY number LIMIT 1")?;
+    statement.query_row([], |row| row.get(0).map(time)).optional()
 }

@@ -1,7 +1,6 @@
 //! The measuring itself: one thread for the times of each filter, then all processors for the throughput.
 
 use std::{
-    fs,
     num::NonZero,
     sync::Arc,
     thread,
@@ -18,6 +17,7 @@ use super::{
     statistics::{Summary, histogram, micros},
 };
 use crate::{
+    admin::resident_memory,
     app::App,
     cli::output,
     mail::Client,
@@ -204,7 +204,7 @@ pub(super) fn run(
         chain_histogram: histogram(&chain),
         chain: Summary::of(&mut chain),
         throughput: throughputs,
-        resident: resident(),
+        resident: resident_memory().unwrap_or_default(),
     })
 }
 
@@ -316,11 +316,4 @@ fn throughput(app: &App, letters: &[Letter], threads: usize, span: Duration) -> 
         running.into_iter().map(ended).collect::<Result<Vec<_>, _>>()
     })?;
     Ok(Throughput { threads, messages_per_second: rates.iter().sum::<f64>().round() })
-}
-
-/// From proc(5).
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap_or_default() << 10
 }

@@ -73,6 +73,10 @@ impl Spool for MemorySpool {
         unreachable!("the server only enqueues")
     }
 
+    fn oldest(&self) -> SpoolFuture<'_, Option<SystemTime>> {
+        unreachable!("the server only enqueues")
+    }
+
     fn arrivals(&self) -> &Notify {
         unreachable!("the server only enqueues")
     }

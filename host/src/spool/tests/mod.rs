@@ -140,6 +140,17 @@ async fn held_mail_is_not_due() {
 }
 
 #[tokio::test]
+async fn the_oldest_message_is_known() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    assert_eq!(spool.oldest().await.expect("read"), None);
+    let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+    spool.enqueue(NewMessage { received, ..message("Q1", &["a@b.example"]) }).await.expect("kept");
+    spool.enqueue(message("Q2", &["a@b.example"])).await.expect("kept");
+    assert_eq!(spool.oldest().await.expect("read"), Some(received));
+}
+
+#[tokio::test]
 async fn many_messages_share_a_commit() {
     let folder = tempfile::tempdir().expect("a folder");
     let spool = Arc::new(open(folder.path()));
