@@ -182,7 +182,8 @@ impl EpochClock {
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                thread::sleep(TICK);
+                // Not a sleep: a short command need not wait for the tick's end.
+                thread::park_timeout(TICK);
                 engine.increment_epoch();
             }
         })?;
@@ -194,6 +195,7 @@ impl Drop for EpochClock {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
             drop(thread.join());
         }
     }

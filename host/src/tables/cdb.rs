@@ -1,4 +1,5 @@
-//! `cdb`, and `hash`, which is the same: D. J. Bernstein's constant database, read from disk and never held in memory.
+//! `cdb`, and `hash`, which is the same: D. J. Bernstein's constant database. A small one is held in memory, a large one read from
+//! disk as it is asked.
 //!
 //! Layout (all numbers 32 bits, little-endian): 256 pairs of position and length of a hash table; the records, each key length, value
 //! length, key, value; the hash tables, each of pairs of hash and position of a record. A key's hash says which table (last 8 bits)
@@ -16,10 +17,48 @@ use super::{Loaded, OpenError, Table, TableError, TableRow, source::fold};
 /// Octets before the records.
 pub(super) const HEADER: usize = 2048;
 
+/// Files up to this many octets are held in memory: asking them costs no system calls.
+const SMALL: u64 = 4 << 20;
+
+/// Where the octets of a file are.
+#[derive(Debug)]
+enum Source {
+    Memory(Vec<u8>),
+    Disk(File),
+}
+
+impl Source {
+    /// As [`FileExt::read_at`].
+    fn read_at(&self, into: &mut [u8], position: u64) -> io::Result<usize> {
+        match self {
+            Self::Memory(octets) => octets.get(position as usize..).unwrap_or_default().read(into),
+            Self::Disk(file) => file.read_at(into, position),
+        }
+    }
+
+    fn read_exact_at(&self, into: &mut [u8], position: u64) -> io::Result<()> {
+        Rest { source: self, position }.read_exact(into)
+    }
+}
+
+/// A source from a position on.
+struct Rest<'a> {
+    source: &'a Source,
+    position: u64,
+}
+
+impl Read for Rest<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let octets = self.source.read_at(into, self.position)?;
+        self.position += octets as u64;
+        Ok(octets)
+    }
+}
+
 /// A file that is asked by reading a few of its octets. It is replaced by renaming, never written over, so an open one stays good.
 #[derive(Debug)]
 pub(super) struct Cdb {
-    file: File,
+    source: Source,
     /// Position and slots of each hash table.
     tables: Vec<(u32, u32)>,
 }
@@ -34,12 +73,22 @@ fn number(octets: &[u8], at: usize) -> u32 {
 }
 
 impl Cdb {
-    /// Open a file; only its header is read.
+    /// Open a file; of a large one only the header is read.
     pub(super) fn open(path: &Path) -> Result<Loaded, OpenError> {
-        let file = File::open(path).map_err(|error| OpenError::io(path, error))?;
+        let failed = |error| OpenError::io(path, error);
+        let mut file = File::open(path).map_err(failed)?;
+        let mut size = file.metadata().map_err(failed)?.len();
+        let source = if size <= SMALL {
+            let mut octets = Vec::new();
+            size = file.read_to_end(&mut octets).map_err(failed)? as u64;
+            Source::Memory(octets)
+        } else {
+            Source::Disk(file)
+        };
         let mut header = [0; HEADER];
-        file.read_exact_at(&mut header, 0).map_err(|_| OpenError::new(path, "this is no cdb file: it is too short"))?;
-        let size = file.metadata().map_err(|error| OpenError::io(path, error))?.len();
+        source
+            .read_exact_at(&mut header, 0)
+            .map_err(|_| OpenError::new(path, "this is no cdb file: it is too short"))?;
         let tables: Vec<_> =
             (0..256).map(|index| (number(&header, index * 8), number(&header, index * 8 + 4))).collect();
         let fits = |(position, slots): &(u32, u32)| {
@@ -48,7 +97,7 @@ impl Cdb {
         if !tables.iter().all(fits) {
             return Err(OpenError::new(path, "this is no cdb file: its header points outside of it"));
         }
-        Ok(Loaded::new(Self { file, tables }, vec![]))
+        Ok(Loaded::new(Self { source, tables }, vec![]))
     }
 
     fn find(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
@@ -65,7 +114,7 @@ impl Cdb {
             let slot = (first + done) % slots;
             let count = SLOTS_AT_ONCE.min(slots - slot).min(slots - done);
             let part = read.get_mut(..count as usize * 8).unwrap_or_default();
-            self.file.read_exact_at(part, u64::from(table) + u64::from(slot) * 8)?;
+            self.source.read_exact_at(part, u64::from(table) + u64::from(slot) * 8)?;
             for index in 0..count as usize {
                 let (found, position) = (number(part, index * 8), number(part, index * 8 + 4));
                 if position == 0 {
@@ -88,7 +137,7 @@ impl Cdb {
         let mut start = [0; 256];
         let mut got = 0;
         while got < start.len() {
-            match self.file.read_at(start.get_mut(got..).unwrap_or_default(), u64::from(position) + got as u64)? {
+            match self.source.read_at(start.get_mut(got..).unwrap_or_default(), u64::from(position) + got as u64)? {
                 0 => break,
                 more => got += more,
             }
@@ -103,7 +152,7 @@ impl Cdb {
             Some(record) => record.to_vec(),
             None => {
                 let mut record = vec![0; length];
-                self.file.read_exact_at(&mut record, position.into())?;
+                self.source.read_exact_at(&mut record, position.into())?;
                 record
             }
         };
@@ -112,9 +161,8 @@ impl Cdb {
 
     fn each(&self, visit: &mut dyn FnMut(TableRow<'_>)) -> io::Result<()> {
         let end = self.tables.iter().map(|(position, _)| *position).min().unwrap_or_default();
-        let mut file = BufReader::with_capacity(1 << 20, &self.file);
-        io::Seek::seek(&mut file, io::SeekFrom::Start(HEADER as u64))?;
         let mut at = HEADER as u64;
+        let mut file = BufReader::with_capacity(1 << 20, Rest { source: &self.source, position: at });
         let mut record = Vec::new();
         while at < u64::from(end) {
             let mut lengths = [0; 8];

@@ -57,7 +57,11 @@ pub mod glue {
         session::exports::mailweir::filter::session,
     };
 
+    /// Octets of heap that each call finds ready.
+    const ROOM: usize = 256 << 10;
+
     pub fn configure<T: Filter>(filter: &OnceLock<T>, json: &str) -> Result<(), Vec<configuration::ConfigError>> {
+        make_room();
         // Frozen with the rest: at a panic in any later call the relay's log says why and where.
         std::panic::set_hook(Box::new(|panic| log::error(&panic.to_string())));
         let configured = config::parse(json).and_then(T::configure).and_then(|configured| {
@@ -65,6 +69,12 @@ pub mod glue {
         });
         let same = |error: ConfigError| configuration::ConfigError { path: error.path, message: error.message };
         configured.map_err(|errors| errors.into_iter().map(same).collect())
+    }
+
+    /// Let the heap grow before the filter is frozen: memory that grows during a call is a system call in each of them, which halts
+    /// all other threads of the relay for a moment.
+    fn make_room() {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(ROOM)));
     }
 
     pub fn filter<T: MessageFilter>(filter: &OnceLock<T>, message: &mail::Message) -> Result<message::Outcome, String> {
