@@ -2,7 +2,7 @@
 # make test   everything that has to be green before a change is done
 # make languages   build the example filters in every language and run their tests (part of make test)
 # make bench  what the filters cost, measured (minutes; builds with optimisation)
-# make differential N=5000   random restriction lists, tables and sessions through a real Postfix and through us, compared
+# make differential N=5000   random configurations, tables, sessions and messages through a real Postfix and through us, compared
 # make tools  what the above need on a new Debian or Ubuntu machine (they call it themselves)
 
 .PHONY: demo test languages bench differential soak tools
@@ -26,7 +26,7 @@ bench: tools
 # `make test` does a bounded part of it. SEED=… repeats a run.
 differential: export N ?= 5000
 differential: tools
-	cargo test -p mailweir --test differential-access -- --nocapture
+	cargo test -p mailweir --test differential-access --test differential-rewriting -- --nocapture
 
 # 100,000 messages through five filters; prints the memory in use on the way.
 soak: tools

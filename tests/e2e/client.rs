@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
@@ -21,7 +21,15 @@ impl Client {
 
     /// Connect and read the greeting.
     pub(crate) fn greeted(address: SocketAddr) -> io::Result<(String, Self)> {
-        let stream = TcpStream::connect(address)?;
+        Self::greeted_from(Ipv4Addr::LOCALHOST, address)
+    }
+
+    /// The same, as a client with this address.
+    pub(crate) fn greeted_from(client: Ipv4Addr, server: SocketAddr) -> io::Result<(String, Self)> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((client, 0)).into())?;
+        socket.connect(&server.into())?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
         let mut client = Self { lines: BufReader::new(stream) };

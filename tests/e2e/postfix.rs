@@ -19,6 +19,8 @@ rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
+flush unix n - n 1000? 0 flush
+discard unix - - n - - discard
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 error unix - - n - - error
@@ -37,7 +39,7 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// Start with these lines in `main.cf`.
+    /// Start with these lines in `main.cf`; those that are set here as well count from there.
     pub(crate) fn start(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
@@ -53,8 +55,12 @@ impl Postfix {
         let main = format!(
             "compatibility_level = 3.6\nqueue_directory = {shown}/queue\ndata_directory = {shown}/data\nmaillog_file = {shown}/log\n\
              maillog_file_prefixes = {shown}\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = peer.example\n\
-             mydestination =\nlocal_recipient_maps =\nalias_maps =\nnotify_classes =\n{settings}\n"
+             mydestination =\nlocal_recipient_maps =\nalias_maps =\nnotify_classes =\n"
         );
+        let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let is_set = |line: &str| settings.lines().any(|set| name(set) == name(line));
+        let main: String = main.lines().filter(|line| !is_set(line)).map(|line| format!("{line}\n")).collect();
+        let main = format!("{main}{settings}\n");
         fs::write(path.join("etc/main.cf"), main).expect("written");
         fs::write(path.join("etc/master.cf"), format!("{address} inet n - n - - smtpd\n{SERVICES}")).expect("written");
         let out = fs::File::create(path.join("out")).expect("a file");

@@ -1,6 +1,7 @@
 //! Canonical: addresses become others through tables, in envelope and header (Postfix canonical(5)).
 
 use mailweir_rewrite::{
+    address::external,
     clients::RewriteClients,
     completion::Completion,
     mapping::{Mapped, Rules, map},
@@ -147,8 +148,11 @@ impl Pass<'_> {
 
 impl Pass<'_> {
     /// What no table has, in its complete form, where that is wanted.
-    fn completed(&self, address: &str) -> Option<Rewritten> {
+    fn completed(&self, place: Place, address: &str) -> Option<Rewritten> {
         let complete = self.canonical.rules.completion.standard_form(address);
+        // Quotes that nobody needs stay in a field in which nothing else changes.
+        let in_header = matches!(place, Place::HeaderSender | Place::HeaderRecipient);
+        let complete = if in_header && complete == address { complete } else { external(&complete) };
         let wanted = self.canonical.complete && complete != address && !complete.is_empty();
         let old = address.to_owned();
         wanted.then(|| Rewritten { address: complete, reason: Box::new(move || format!("{old} is completed")) })
@@ -162,7 +166,10 @@ impl Rewrite for Pass<'_> {
             if tables.is_empty() || !classes.contains(&place) {
                 continue;
             }
-            let current = result.as_ref().map_or(address, |mapped| mapped.address.as_str()).to_owned();
+            let current = match &result {
+                Some(mapped) => mapped.address.clone(),
+                None => self.canonical.rules.completion.standard_form(address),
+            };
             if let Some(mut mapped) = self.mapped(&current, index, tables)? {
                 let before = result.take().map(|mapped| mapped.steps).unwrap_or_default();
                 mapped.steps.splice(0..0, before);
@@ -171,7 +178,7 @@ impl Rewrite for Pass<'_> {
         }
         let Some(mapped) = result.filter(|mapped| mapped.address != address) else {
             explain::note(|| format!("{address}: no table has it"));
-            return Ok(self.completed(address));
+            return Ok(self.completed(place, address));
         };
         let reason = mapped.reason(address);
         Ok(Some(Rewritten { address: mapped.address, reason: Box::new(reason) }))

@@ -108,6 +108,9 @@ fn results_are_read_as_addresses() {
         ("named@d.example", "Joe Doe <joe@r.example>"),
         ("none@d.example", "()"),
         ("\"a b\"@d.example", "ab@r.example"),
+        ("\"a..b\"@d.example", "x..y@r.example"),
+        ("host@d.example", "@host"),
+        ("route@d.example", "@x.example:joe@r.example"),
     ];
     native::table("one", &rows);
     check(
@@ -118,6 +121,11 @@ fn results_are_read_as_addresses() {
             ("short@d.example", "joe@origin.example"),
             ("named@d.example", "joe@r.example"),
             ("\"a b\"@d.example", "ab@r.example"),
+            // L6, H7: keys and results have the quotes that they need, and no others.
+            ("a..b@d.example", "\"x..y\"@r.example"),
+            ("\"many\"@d.example", "First@R.example"),
+            ("host@d.example", "host@host"),
+            ("route@d.example", "joe@r.example"),
         ],
     );
     let Failure(why) = sender(&filter(BOTH), "none@d.example").expect_err("no address");
@@ -187,17 +195,35 @@ fn tells_which_row() {
 #[test]
 fn addresses_are_completed_for_the_lookup_and_where_wanted_in_the_message() {
     // Section 1, 2.3 M2
-    native::table("one", &[("joe@host.dom.example", "found"), ("user@site.dom.example", "bang@r.example")]);
+    native::table(
+        "one",
+        &[
+            ("joe@host.dom.example", "found"),
+            ("swap@host.dom.example", "@isp"),
+            ("user@site.dom.example", "bang@r.example"),
+        ],
+    );
     let keys = r#""both": ["one"], "origin": "origin.example", "domain": "dom.example""#;
     let looked_up = format!("{{{keys}}}");
-    let pairs = [("joe@host", "found@origin.example"), ("site!user", "bang@r.example"), ("ann@host", "ann@host")];
+    let pairs = [
+        ("swap@host", "swap@isp.dom.example"),
+        ("joe@host", "found@origin.example"),
+        ("site!user", "bang@r.example"),
+        ("ann@host", "ann@host"),
+    ];
     check(&looked_up, &pairs);
     check(
         &format!("{{{keys}, \"complete\": true}}"),
         &[("ann@host", "ann@host.dom.example"), ("joe", "joe@origin.example")],
     );
     check(&format!("{{{keys}, \"swap-bangpath\": false}}"), &[("site!user", "site!user")]);
-    check(r#"{"complete": true, "origin": "o.example"}"#, &[("x%y", "x@y"), ("a@b.c.", "a@b.c")]);
+    check(r#"{"complete": true, "origin": "o.example"}"#, &[("x%y", "x@y"), ("a@b.c.", "a@b.c"), ("\"a\"@b", "a@b")]);
+    // H5, section 1: a field keeps quotes that nobody needs, unless its address is completed.
+    let filter = filter(r#"{"complete": true, "origin": "o.example", "rewrite-clients": ["all"]}"#);
+    let message = Message::builder().field("From", "\"a\"@b.c").field("To", "\"a\"@b.c., <@x,@y:a@b.c>").build();
+    let edits = filter.filter(&message).expect("a result").edits;
+    let changes: Vec<_> = edits.into_iter().map(|edit| edit.change).collect();
+    assert_eq!(changes, [Change::ReplaceField(1, b" a@b.c, <a@b.c>".to_vec())]);
 }
 
 #[test]

@@ -22,12 +22,24 @@ pub struct Config {
     recipient_delimiter: String,
     /// Domain of addresses and results without one (`myorigin`).
     origin: Option<String>,
+    /// Put behind domains without a dot (`mydomain`, `append_dot_mydomain`).
+    domain: Option<String>,
+    /// Whether `site!user` is `user@site` (`swap_bangpath`).
+    #[serde(default = "yes")]
+    swap_bangpath: bool,
+    /// Whether `user%site` is `user@site` (`allow_percent_hack`).
+    #[serde(default = "yes")]
+    percent_hack: bool,
     /// Domains whose users are also looked up without domain (`mydestination`).
     #[serde(default)]
     local_domains: Vec<String>,
     /// Whether an extension that the matching key did not have is put to the result (`propagate_unmatched_extensions`).
     #[serde(default)]
     propagate_extensions: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// The filter.
@@ -46,7 +58,12 @@ impl Filter for Generic {
         }
         let rules = Rules {
             delimiters: config.recipient_delimiter,
-            completion: Completion { origin: config.origin, ..Completion::default() },
+            completion: Completion {
+                origin: config.origin,
+                domain: config.domain,
+                swap_bangpath: config.swap_bangpath,
+                percent_hack: config.percent_hack,
+            },
             local_domains: config.local_domains,
             propagate_extensions: config.propagate_extensions,
             recursive: false,

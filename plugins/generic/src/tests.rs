@@ -76,6 +76,17 @@ fn bare_users_of_local_domains_are_looked_up() {
 }
 
 #[test]
+fn addresses_are_looked_up_as_they_stand_and_results_completed() {
+    // M2, section 1
+    native::table("one", &[("a@host.dom.example", "never"), ("b@host", "@isp"), ("c@host", "joe")]);
+    let config = r#"{"tables": ["one"], "domain": "dom.example"}"#;
+    assert_eq!(sender(config, "a@host"), "a@host");
+    assert_eq!(sender(config, "b@host"), "b@isp.dom.example");
+    let Failure(why) = filter(config).filter(&Message::builder().sender("c@host").build()).expect_err("no domain");
+    assert!(why.contains("`joe` (key `c@host`) has no domain"), "{why}");
+}
+
+#[test]
 fn the_null_sender_stays_and_a_failing_table_fails() {
     // O4, L3, trap 20
     native::table("one", &[("", "evil@isp.example")]);

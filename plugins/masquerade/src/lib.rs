@@ -3,7 +3,7 @@
 use std::slice;
 
 use mailweir_rewrite::{
-    address::split,
+    address::{split, without_route},
     clients::RewriteClients,
     masquerade::{Domains, Entry, Walk},
     places::{Place, Rewrite, Rewritten, rewrite_message},
@@ -130,7 +130,7 @@ impl MessageFilter for Masquerade {
 
 impl Rewrite for &Masquerade {
     fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
-        let (local, Some(domain)) = split(address) else { return Ok(None) };
+        let (local, Some(domain)) = split(without_route(address)) else { return Ok(None) };
         if !self.classes.contains(&place) {
             return Ok(None);
         }

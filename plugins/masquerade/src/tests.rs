@@ -44,6 +44,11 @@ fn exceptions_are_compared_with_extension_and_without_case() {
     assert_eq!(changes(&filter, Message::builder().sender("ROOT@h.corp.example")), []);
     let expected = [Change::SetSender(ReversePath::Address("root+x@corp.example".to_owned()))];
     assert_eq!(changes(&filter, Message::builder().sender("root+x@h.corp.example")), expected);
+    // A source route is no part of the user.
+    let routed = Message::builder()
+        .field("From", "<@x.example:root@h.corp.example>")
+        .field("To", "<@x.example:a@h.corp.example>");
+    assert_eq!(changes(&filter, routed), [Change::ReplaceField(1, b" <a@corp.example>".to_vec())]);
 }
 
 #[test]

@@ -58,6 +58,22 @@ pub fn quote(local: &str) -> String {
     out
 }
 
+/// The address in external form, with quotes where its local part needs them and nowhere else.
+pub fn external(address: &str) -> String {
+    match split(address) {
+        (local, Some(domain)) => format!("{}@{domain}", quote(&unquote(local))),
+        (local, None) => quote(&unquote(local)),
+    }
+}
+
+/// The address without a source route such as `@a.example,@b.example:` (RFC 5322 4.4).
+pub fn without_route(address: &str) -> &str {
+    match address.strip_prefix('@').and_then(|rest| rest.split_once(':')) {
+        Some((_, rest)) if !rest.is_empty() => rest,
+        _ => address,
+    }
+}
+
 /// Names that are never split, whatever they contain.
 const WHOLE: [&str; 3] = ["postmaster", "mailer-daemon", "double-bounce"];
 
@@ -97,6 +113,19 @@ mod tests {
         {
             assert_eq!(quote(internal), external);
             assert_eq!(unquote(external), internal);
+        }
+    }
+
+    #[test]
+    fn external_form_has_the_quotes_it_needs() {
+        // L6, H7
+        for (address, expected) in [
+            ("\"joe\"@d.example", "joe@d.example"),
+            ("a..b@d.example", "\"a..b\"@d.example"),
+            ("\"a\\ b\"@d.example", "\"a b\"@d.example"),
+            ("\"a@b\"", "\"a@b\""),
+        ] {
+            assert_eq!(external(address), expected);
         }
     }
 

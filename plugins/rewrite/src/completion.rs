@@ -1,6 +1,6 @@
 //! The standard form of an address: what trivial-rewrite(8) makes of it before anything is looked up.
 
-use crate::address::split;
+use crate::address::{split, without_route};
 
 /// How addresses that are not complete become so.
 #[derive(Clone, Debug)]
@@ -27,10 +27,7 @@ impl Completion {
     /// A source route is dropped. Where there is no `@`, `site!user` and `user%site` become `user@site`, and what then has no domain
     /// gets the origin. A domain without a dot gets `domain` behind it, and one dot at the end of a domain goes.
     pub fn standard_form(&self, address: &str) -> String {
-        let address = match address.strip_prefix('@').and_then(|rest| rest.split_once(':')) {
-            Some((_, rest)) if !rest.is_empty() => rest,
-            _ => address,
-        };
+        let address = without_route(address);
         let (local, domain) = match split(address) {
             (local, Some(domain)) => (local, domain.to_owned()),
             (local, None) => match self.without_at(local) {

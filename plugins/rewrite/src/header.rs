@@ -87,15 +87,19 @@ fn cut_mailbox(tokens: &[Token]) -> (&[Token], Option<Kind>, &[Token]) {
     (tokens.get(..end).unwrap_or_default(), separator, tokens.get(end + 1..).unwrap_or_default())
 }
 
-/// RFC 5322 3.4 angle-addr, after its `<`; an obsolete route (4.4) before the address is not part of it.
+/// RFC 5322 3.4 angle-addr, after its `<`; an obsolete route (4.4) before the address is part of it.
 fn in_angle_brackets(value: &[u8], tokens: &[Token], found: &mut Vec<AddrSpec>) {
     let end = tokens.iter().position(|token| token.kind == Kind::Special(b'>')).unwrap_or(tokens.len());
     let inner = tokens.get(..end).unwrap_or_default();
     let route = inner.iter().rposition(|token| token.kind == Kind::Special(b':')).map_or(0, |colon| colon + 1);
     let spec = inner.get(route..).unwrap_or_default();
-    if spec.iter().any(|token| token.kind == Kind::Word) && !spec.iter().any(is_separator) {
-        found.extend(addr_spec(value, spec));
+    if starts_with_word(spec) && !spec.iter().any(is_separator) {
+        found.extend(addr_spec(value, inner));
     }
+}
+
+fn starts_with_word(tokens: &[Token]) -> bool {
+    tokens.iter().find(|token| token.kind != Kind::Comment).is_some_and(|token| token.kind == Kind::Word)
 }
 
 fn is_separator(token: &Token) -> bool {
@@ -113,12 +117,16 @@ fn plain(value: &[u8], tokens: &[Token], found: &mut Vec<AddrSpec>) {
             Kind::Special(_) => false,
         };
         if word && last_was_word {
-            found.extend(addr_spec(value, tokens.get(start..index).unwrap_or_default()));
+            found.extend(plain_spec(value, tokens.get(start..index).unwrap_or_default()));
             start = index;
         }
         last_was_word = word;
     }
-    found.extend(addr_spec(value, tokens.get(start..).unwrap_or_default()));
+    found.extend(plain_spec(value, tokens.get(start..).unwrap_or_default()));
+}
+
+fn plain_spec(value: &[u8], tokens: &[Token]) -> Option<AddrSpec> {
+    starts_with_word(tokens).then(|| addr_spec(value, tokens)).flatten()
 }
 
 /// What these tokens are together, if it is an address.
@@ -127,9 +135,6 @@ fn addr_spec(value: &[u8], tokens: &[Token]) -> Option<AddrSpec> {
     let first = tokens.iter().position(|token| is_part(&token))?;
     let last = tokens.iter().rposition(|token| is_part(&token))?;
     let parts = tokens.get(first..=last)?;
-    if !matches!(parts.first()?.kind, Kind::Word) || !parts.iter().any(|token| token.kind == Kind::Word) {
-        return None;
-    }
     let octets: Vec<u8> = parts
         .iter()
         .filter(is_part)
@@ -235,7 +240,7 @@ mod tests {
             (" foo bar baz@d", &["foo", "bar", "baz@d"]),
             // H9
             (" u@[192.0.2.1], u@[IPv6:::1]", &["u@[192.0.2.1]", "u@[IPv6:::1]"]),
-            (" <@x,@y:a@b>", &["a@b"]),
+            (" <@x,@y:a@b>", &["@x,@y:a@b"]),
             (" \"a b\"@d , a . b @ c . d", &["\"a b\"@d", "a.b@c.d"]),
             (" a@b,\r\n\tc@d", &["a@b", "c@d"]),
             (" a@b, \"unclosed <c@d>", &["a@b"]),

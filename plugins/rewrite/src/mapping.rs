@@ -6,7 +6,7 @@ use mailweir_sdk::{
 };
 
 use crate::{
-    address::{quote, split, split_extension, unquote},
+    address::{external, quote, split, split_extension, unquote},
     completion::Completion,
     header,
 };
@@ -60,7 +60,8 @@ impl Mapped {
     }
 }
 
-/// Map an address through a list of tables; none where no table has it, or it maps to itself.
+/// Map an address through a list of tables; none where no table has it, or it maps to itself. The address is looked up as it is, results
+/// are brought into standard form.
 ///
 /// A failure is an error of a table, a result that is no address, or rows that go in a circle: then it isn't known where the mail
 /// should go, and it is better to try again later than to guess (Postfix guesses: trap 10).
@@ -68,7 +69,7 @@ pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapp
     if tables.is_empty() || address.is_empty() {
         return Ok(None);
     }
-    let mut mapped = Mapped { address: rules.completion.standard_form(address), steps: Vec::new() };
+    let mut mapped = Mapped { address: external(address), steps: Vec::new() };
     while let Some((next, step)) = once(&mapped.address, tables, rules)? {
         if next.eq_ignore_ascii_case(&mapped.address) {
             break;
@@ -111,7 +112,7 @@ fn once(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<(String
         // M1: another domain for the same user.
         Some(new_domain) if !new_domain.contains(['@', ',', ' ']) => {
             let user = dropped.map_or(internal.as_str(), |(user, _)| user);
-            format!("{}@{new_domain}", quote(user))
+            rules.completion.standard_form(&format!("{}@{new_domain}", quote(user)))
         }
         // M2, M4, M5: the first address of what the row says.
         _ => {
@@ -124,7 +125,12 @@ fn once(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<(String
                     hit.value
                 ));
             }
-            rules.completion.standard_form(&first.address)
+            let complete = external(&rules.completion.standard_form(&first.address));
+            if split(&complete).1.is_none() {
+                let why = format!("table {table}: `{}` (key `{key}`) has no domain, and no `origin` is set", hit.value);
+                return Err(Failure(why));
+            }
+            complete
         }
     };
     let result = match dropped {

@@ -1,12 +1,8 @@
 //! One random session, and what a server says in it.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
+use std::net::SocketAddr;
 
-use crate::random::Random;
+use crate::{client::Client, random::Random};
 
 const CLIENTS: [&str; 5] = ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.1.2", "127.1.2.3"];
 const GREETINGS: [&str; 10] = [
@@ -68,42 +64,18 @@ impl Dialogue {
 
     /// The greeting, and a reply to each line and to the end of the message, as far as the server goes along.
     pub(crate) fn play(&self, server: SocketAddr) -> Vec<String> {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
-        let local: SocketAddr = format!("{}:0", self.client).parse().expect("an address");
-        socket.bind(&local.into()).expect("loopback");
-        socket.connect(&server.into()).expect("it listens");
-        let stream = TcpStream::from(socket);
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
-        let mut stream = BufReader::new(stream);
-        let mut heard = vec![reply(&mut stream)];
-        assert!(!heard[0].is_empty(), "no greeting");
+        let address = self.client.parse().expect("an address");
+        let (greeting, mut client) = Client::greeted_from(address, server).expect("a greeting");
+        // A server that has closed says nothing more.
+        let mut say = |line: &str| client.command(line).unwrap_or_default();
+        let mut heard = vec![greeting];
         for line in &self.lines {
-            heard.push(say(&mut stream, line));
+            heard.push(say(line));
             if heard.last().is_some_and(|reply| reply.starts_with("354")) {
-                heard.push(say(&mut stream, "Subject: x\r\n\r\n."));
+                heard.push(say("Subject: x\r\n\r\n."));
             }
         }
-        say(&mut stream, "QUIT");
+        say("QUIT");
         heard
-    }
-}
-
-fn say(stream: &mut BufReader<TcpStream>, line: &str) -> String {
-    // A server that has closed says nothing more.
-    match stream.get_mut().write_all(format!("{line}\r\n").as_bytes()) {
-        Ok(()) => reply(stream),
-        Err(_) => String::new(),
-    }
-}
-
-/// All lines of a reply; of a welcome the first.
-fn reply(stream: &mut BufReader<TcpStream>) -> String {
-    let mut text = String::new();
-    loop {
-        let start = text.len();
-        if stream.read_line(&mut text).unwrap_or(0) == 0 || text.as_bytes().get(start + 3) != Some(&b'-') {
-            return text.trim_end().to_owned();
-        }
     }
 }

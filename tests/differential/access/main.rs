@@ -4,38 +4,32 @@
 //! `N` (150) sessions are held; `SEED` repeats a run, which prints it. Each documented difference is counted under its name; anything
 //! else fails with what is needed to see it again. Needs root, as Postfix does.
 
+#[path = "../../e2e/client.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use all of it")]
+mod client;
+#[path = "../../e2e/postfix.rs"]
+#[allow(dead_code, reason = "the end-to-end tests use all of it")]
+mod postfix;
+#[path = "../random.rs"]
+mod random;
 #[path = "../../e2e/relay.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use all of it")]
 mod relay;
+#[path = "../report.rs"]
+mod report;
 #[path = "../../e2e/sink.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use all of it")]
 mod sink;
 
 mod dialogue;
-mod postfix;
-mod random;
 mod setup;
 
-use std::{
-    collections::BTreeMap,
-    env,
-    time::{SystemTime, UNIX_EPOCH},
+use crate::{
+    dialogue::Dialogue, postfix::Postfix, random::Random, relay::Relay, report::Report, setup::Setup, sink::Sink,
 };
-
-use crate::{dialogue::Dialogue, postfix::Postfix, random::Random, relay::Relay, setup::Setup, sink::Sink};
 
 /// Sessions with one configuration; starting both takes longer than holding these.
 const BATCH: usize = 50;
-
-/// Undocumented differences that are told in short beside the first one.
-const MOST_SHOWN: usize = 20;
-
-/// How often each kind of reply and each documented difference occurred.
-type Counts = BTreeMap<String, usize>;
-
-fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}=`{text}` is no number")))
-}
 
 /// Code and enhanced code.
 fn codes(reply: &str) -> String {
@@ -84,18 +78,17 @@ fn compare(line: &str, theirs: &str, ours: &str, (dialogue, setup): (&Dialogue, 
 }
 
 /// The first undocumented difference of two sessions.
-fn difference(case: (&Dialogue, &Setup), theirs: &[String], ours: &[String], counts: &mut Counts) -> Option<String> {
+fn difference(case: (&Dialogue, &Setup), theirs: &[String], ours: &[String], report: &mut Report) -> Option<String> {
     let lines = case.0.lines.iter().map(String::as_str);
     let lines = ["connect"].into_iter().chain(lines).chain(["the end of data"]);
-    let mut count = |what: String| *counts.entry(what).or_default() += 1;
     for ((theirs, ours), line) in theirs.iter().zip(ours).zip(lines) {
         let taken = theirs.starts_with(['2', '3']);
-        count(if taken { "accepted".to_owned() } else { format!("refused: {}", codes(theirs)) });
+        report.count(if taken { "accepted".to_owned() } else { format!("refused: {}", codes(theirs)) });
         match compare(line, theirs, ours, case) {
             Compared::Same => {}
-            Compared::SameBut(what) => count(format!("difference: {what}")),
+            Compared::SameBut(what) => report.count(format!("difference: {what}")),
             Compared::Parted(what) => {
-                count(format!("difference: {what}"));
+                report.count(format!("difference: {what}"));
                 return None;
             }
             Compared::Differ => return Some(format!("{line}\n    Postfix: {theirs}\n    we:      {ours}")),
@@ -104,8 +97,8 @@ fn difference(case: (&Dialogue, &Setup), theirs: &[String], ours: &[String], cou
     None
 }
 
-/// Both with one configuration; returns what is needed to see each undocumented difference again.
-fn batch(seed: u64, count: usize, counts: &mut Counts) -> Vec<String> {
+/// Both with one configuration; undocumented differences are told with what is needed to see them again.
+fn batch(seed: u64, count: usize, report: &mut Report) {
     let mut random = Random::new(seed);
     let setup = Setup::random(&mut random);
     let dialogues: Vec<_> = (0..count).map(|_| Dialogue::random(&mut random)).collect();
@@ -115,38 +108,23 @@ fn batch(seed: u64, count: usize, counts: &mut Counts) -> Vec<String> {
     let (main_cf, toml) = (setup.main_cf(folder.path()), setup.toml(folder.path()));
     let postfix = Postfix::start(&main_cf);
     let relay = Relay::start_with_head(&setup.head(), &toml, sink.address());
-    let mut broken = Vec::new();
     for dialogue in dialogues {
         let (theirs, ours) = (dialogue.play(postfix.address()), dialogue.play(relay.address()));
-        if let Some(difference) = difference((&dialogue, &setup), &theirs, &ours, counts) {
+        if let Some(difference) = difference((&dialogue, &setup), &theirs, &ours, report) {
             let Dialogue { client, lines } = &dialogue;
-            broken.push(format!(
-                "SEED={seed}: {client} says {lines:?}; they differ at {difference}\n\n=== main.cf\n{main_cf}\n\
-                 === mailweir.toml\n{}{toml}\n=== tables\n{}",
-                setup.head(),
-                setup.files(),
-            ));
+            report.differ(
+                format!("SEED={seed}: {client} says {lines:?}; they differ at {difference}"),
+                format!(
+                    "=== main.cf\n{main_cf}\n=== mailweir.toml\n{}{toml}\n=== tables\n{}",
+                    setup.head(),
+                    setup.files()
+                ),
+            );
         }
     }
-    broken
 }
 
 #[test]
 fn clients_hear_what_postfix_would_say() {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-    let seed = number("SEED").unwrap_or(now.as_secs());
-    let wanted = usize::try_from(number("N").unwrap_or(150)).expect("64 bits");
-    println!("SEED={seed}");
-    let (mut counts, mut broken) = (Counts::new(), Vec::new());
-    for (number, start) in (0_u64..).zip((0..wanted).step_by(BATCH)) {
-        broken.extend(batch(seed + number, BATCH.min(wanted - start), &mut counts));
-    }
-    println!("{wanted} sessions:");
-    for (what, count) in counts {
-        println!("{count:>7}  {what}");
-    }
-    for other in broken.iter().skip(1).take(MOST_SHOWN) {
-        eprintln!("{}", other.split_once("\n\n===").map_or(other.as_str(), |(start, _)| start));
-    }
-    assert!(broken.is_empty(), "{} undocumented differences, of which the first:\n{}", broken.len(), broken[0]);
+    report::run("sessions", 150, BATCH, batch);
 }

@@ -4,6 +4,12 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use crate::random::Random;
 
+/// Mail is thrown away, and mistakes cost nobody time.
+const POSTFIX: &str = "myhostname = relay.example.com\nmynetworks = 127.0.0.1/32\nlocal_transport = discard:\n\
+    relay_transport = discard:\ndefault_transport = discard:\ndisable_dns_lookups = yes\nin_flow_delay = 0\n\
+    smtpd_peername_lookup = no\nsmtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 100000\n\
+    smtpd_hard_error_limit = 100000\nsmtpd_client_event_limit_exceptions = static:all\n";
+
 /// Keys of tables of fixed texts: what sessions can meet, and what they can't.
 const KEYS: [&str; 34] = [
     "127.0.0.2",
@@ -280,7 +286,7 @@ impl Setup {
         };
         let yes = |yes| if yes { "yes" } else { "no" };
         let mut text = format!(
-            "relay_domains = ours.example\nmydestination =\nsmtpd_restriction_classes = strict, lenient\nrecipient_delimiter = {}\n\
+            "{POSTFIX}relay_domains = ours.example\nmydestination =\nsmtpd_restriction_classes = strict, lenient\nrecipient_delimiter = {}\n\
              smtpd_delay_reject = {}\nsoft_bounce = {}\nrelay_recipient_maps = {}\nsmtpd_helo_required = yes\n",
             self.delimiter,
             yes(self.delay_reject),
@@ -338,18 +344,4 @@ impl Setup {
     pub(crate) fn head(&self) -> String {
         format!("delay-reject = {}\n", self.delay_reject)
     }
-}
-
-/// What keeps Postfix to itself; mail is thrown away.
-pub(crate) fn private(folder: &Path) -> String {
-    let folder = folder.display();
-    format!(
-        "compatibility_level = 3.6\nqueue_directory = {folder}/queue\ndata_directory = {folder}/data\n\
-         command_directory = /usr/sbin\ndaemon_directory = /usr/lib/postfix/sbin\nmaillog_file_prefixes = {folder}\n\
-         maillog_file = {folder}/log\ninet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmyhostname = relay.example.com\n\
-         mynetworks = 127.0.0.1/32\nlocal_transport = discard:\nrelay_transport = discard:\ndefault_transport = discard:\n\
-         disable_dns_lookups = yes\nalias_maps =\nalias_database =\nlocal_recipient_maps =\nin_flow_delay = 0\n\
-         smtpd_peername_lookup = no\nsmtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 100000\n\
-         smtpd_hard_error_limit = 100000\nsmtpd_client_event_limit_exceptions = static:all\n"
-    )
 }
