@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 13] = [
+const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("mail", &[]),
     ("dns", &[]),
     ("files", &[]),
@@ -16,8 +16,9 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("control", &["spool"]),
     ("pipeline", &["files", "mail", "smtp"]),
     ("sandbox", &["dns", "files", "mail", "pipeline", "smtp", "tables"]),
-    ("delivery", &["dns", "mail", "pipeline", "smtp", "spool", "tables"]),
-    ("server", &["dns", "files", "mail", "pipeline", "smtp", "spool"]),
+    ("events", &["mail", "pipeline", "smtp"]),
+    ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
+    ("server", &["dns", "events", "files", "mail", "pipeline", "smtp", "spool"]),
     ("admin", &["pipeline", "spool"]),
     ("config", &["delivery", "dns", "mail", "pipeline", "tables"]),
 ];

@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod delivery;
 pub mod dns;
+pub mod events;
 pub mod files;
 pub mod mail;
 pub mod pipeline;

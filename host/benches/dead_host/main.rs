@@ -19,6 +19,7 @@ use mailweir::{
         Delivery, DoubleBounces, OwnAddresses, Pattern, RetrySchedule, Route, Settings, Timeouts, Tls, TlsMode, Way,
     },
     dns::{DnsSettings, Resolver},
+    events::Observers,
     mail::{Address, Client, Envelope, Message, Recipient, ReversePath},
     spool::{IdSource, NewMessage, Spool, SqliteSpool},
 };
@@ -58,7 +59,7 @@ async fn measure(dead: usize) -> Result<f64, Failed> {
     let (stop, shutdown) = watch::channel(false);
     enqueue(&spool, &ids, "dead.example", dead).await?;
     let routes = vec![route("dead.example", gone), route("live.example", alive)];
-    let delivery = Delivery::start(settings(routes)?, spool.clone(), Vec::new().into(), shutdown);
+    let delivery = Delivery::start(settings(routes)?, spool.clone(), Vec::new().into(), Observers::default(), shutdown);
     // Until all of them wait again.
     while dead > 0 && probes.load(Ordering::Relaxed) == 0 || spool.counts().await?.leased > 0 {
         tokio::time::sleep(Duration::from_millis(50)).await;

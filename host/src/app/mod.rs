@@ -18,6 +18,7 @@ use crate::{
     control::{Answer, Control, ControlError, Handler, Request},
     delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
     dns::{DnsError, Resolver},
+    events::{Log, Observers},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
     spool::{Change, SpoolError, SqliteSpool},
@@ -83,10 +84,11 @@ impl App {
                 Admin::start(*address, Arc::clone(&self.pipeline), spool.clone(), shutdown.clone())
             });
         let _admin = if let Some(admin) = admin { Some(admin.await?) } else { None };
-        let server =
-            Server::start(self.server_settings(), Arc::clone(&self.pipeline), spool.clone(), shutdown.clone()).await?;
+        let observers = Observers::new([Arc::new(Log) as _]);
+        let (settings, pipeline) = (self.server_settings(), Arc::clone(&self.pipeline));
+        let server = Server::start(settings, pipeline, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings()?, spool.clone(), stages, shutdown);
+        let delivery = Delivery::start(self.delivery_settings()?, spool.clone(), stages, observers, shutdown);
         let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool, waker: delivery.waker() }))?;
         server.finished().await;
         delivery.finished().await;

@@ -2,20 +2,21 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{
     Settings,
     client::{Copy, Pool},
     conclude::Conclusion,
-    exchange::{Answer, Exchange, exchange},
+    exchange::{Answer, exchange},
     outcome::Outcome,
     route::{Destination, destination},
 };
 use crate::{
+    events::{Delays, Observers},
     mail::Envelope,
-    pipeline::{self, Mail, Stage, Verdict},
+    pipeline::{self, Mail, Stage, StageTime, Verdict},
     smtp::{EnhancedCode, Reply},
     spool::{IdSource, Leased, LeasedRecipient, Settlement},
 };
@@ -29,6 +30,7 @@ pub(super) struct Courier {
     stages: Arc<[Stage]>,
     pool: Pool,
     pub(super) ids: IdSource,
+    pub(super) observers: Observers,
 }
 
 /// A message for recipients that share a destination, or the reason why they have none.
@@ -36,6 +38,8 @@ pub(super) struct Job {
     pub(super) destination: Result<Destination, Reply>,
     /// With these recipients only.
     pub(super) leased: Leased,
+    /// When it was taken out of the spool.
+    since: Instant,
 }
 
 /// What an attempt showed about its destination.
@@ -50,8 +54,8 @@ pub(super) enum Contact {
 }
 
 impl Courier {
-    pub(super) fn new(settings: Settings, stages: Arc<[Stage]>) -> Self {
-        Self { settings, stages, pool: Pool::default(), ids: IdSource::new() }
+    pub(super) fn new(settings: Settings, stages: Arc<[Stage]>, observers: Observers) -> Self {
+        Self { settings, stages, pool: Pool::default(), ids: IdSource::new(), observers }
     }
 
     /// Say goodbye to next hops that are not needed now.
@@ -71,10 +75,12 @@ impl Courier {
             }
         }
         let Some((destination, recipients)) = groups.pop() else { return Vec::new() };
-        let job = |(destination, recipients)| Job { destination, leased: Leased { recipients, ..leased.clone() } };
+        let since = Instant::now();
+        let job =
+            |(destination, recipients)| Job { destination, leased: Leased { recipients, ..leased.clone() }, since };
         let mut jobs: Vec<_> = groups.into_iter().map(job).collect();
         leased.recipients = recipients;
-        jobs.push(Job { destination, leased });
+        jobs.push(Job { destination, leased, since });
         jobs
     }
 
@@ -90,18 +96,29 @@ impl Courier {
 
     /// Try to deliver.
     pub(super) async fn attempt(&self, job: &Job) -> (Settlement, Contact) {
-        let Job { destination, leased } = job;
+        let Job { destination, leased, since } = job;
+        let begin = Instant::now();
+        let mut course = Course::default();
         let all = |outcome: Outcome| vec![Answer::ours(outcome); leased.recipients.len()];
         let (answers, contact) = match destination {
-            Ok(destination) => match self.filtered(leased).await {
-                Ok(mail) => self.exchange(destination, &mail).await,
+            Ok(destination) => match self.filtered(leased, &mut course.filters).await {
+                Ok(mail) => self.exchange(destination, &mail, &mut course.setup).await,
                 Err(outcome) => (all(outcome), Contact::None),
             },
             Err(reply) => (all(Outcome::of(reply.clone(), false)), Contact::None),
         };
+        let now = SystemTime::now();
+        let (waiting, took) = (begin.duration_since(*since), begin.elapsed());
+        let delays = Delays {
+            queued: age(leased, now).saturating_sub(waiting + took),
+            waiting,
+            setup: course.setup,
+            transfer: took.saturating_sub(course.setup),
+        };
         let is_final = destination.as_ref().is_ok_and(|destination| destination.next_hop.is_lmtp());
-        let conclusion = Conclusion { destination: job.name(), is_final, postponed_to: None };
-        (self.conclude(leased, answers, &conclusion, SystemTime::now()), contact)
+        let Course { filters, .. } = course;
+        let conclusion = Conclusion { destination: job.name(), is_final, postponed_to: None, delays, filters };
+        (self.conclude(leased, answers, &conclusion, now), contact)
     }
 
     /// Not tried, since the destination is left alone until then.
@@ -109,20 +126,29 @@ impl Courier {
         let text = format!("delivery is suspended for a while: {}", reason.text);
         let reply = Reply { text, ..reason.clone() };
         let answers = vec![Answer::ours(Outcome::Deferred(reply)); job.leased.recipients.len()];
-        let conclusion = Conclusion { destination: job.name(), is_final: false, postponed_to: Some(until) };
-        self.conclude(&job.leased, answers, &conclusion, SystemTime::now())
+        let (now, waiting) = (SystemTime::now(), job.since.elapsed());
+        let queued = age(&job.leased, now).saturating_sub(waiting);
+        let conclusion = Conclusion {
+            destination: job.name(),
+            is_final: false,
+            postponed_to: Some(until),
+            delays: Delays { queued, waiting, ..Delays::default() },
+            filters: Vec::new(),
+        };
+        self.conclude(&job.leased, answers, &conclusion, now)
     }
 
-    async fn exchange(&self, destination: &Destination, mail: &Mail) -> (Vec<Answer>, Contact) {
+    async fn exchange(&self, destination: &Destination, mail: &Mail, took: &mut Duration) -> (Vec<Answer>, Contact) {
         let Some(route) = self.settings.routes.get(destination.route) else { return (Vec::new(), Contact::None) };
         let Envelope { sender, recipients, parameters } = &mail.envelope;
         let copy = Copy { sender, parameters, recipients, message: &mail.message };
-        let Exchange { answers, unreachable } = exchange(&copy, destination, route, &self.pool, &self.settings).await;
-        (answers, unreachable.map_or(Contact::Reached, Contact::Unreachable))
+        let exchanged = exchange(&copy, destination, route, &self.pool, &self.settings).await;
+        *took = exchanged.setup;
+        (exchanged.answers, exchanged.unreachable.map_or(Contact::Reached, Contact::Unreachable))
     }
 
     /// The copy as the `[[delivery]]` stages leave it, or what they want instead of a delivery.
-    async fn filtered(&self, leased: &Leased) -> Result<Arc<Mail>, Outcome> {
+    async fn filtered(&self, leased: &Leased, times: &mut Vec<StageTime>) -> Result<Arc<Mail>, Outcome> {
         let recipients = leased.recipients.iter().map(|one| one.recipient.clone()).collect();
         let (sender, parameters) = (leased.sender.clone(), leased.parameters.clone());
         let mail = Mail {
@@ -133,6 +159,7 @@ impl Courier {
             explain: false,
         };
         let ended = pipeline::run(&self.stages, mail, &mut ()).await;
+        *times = ended.times;
         match ended.verdict {
             Verdict::Next | Verdict::Accept if ended.mail.envelope.recipients.len() == leased.recipients.len() => {
                 Ok(ended.mail)
@@ -151,6 +178,17 @@ impl Courier {
             Verdict::Discard(reason) => Err(Outcome::Discarded(reason)),
         }
     }
+}
+
+/// What is noted on the way of an attempt.
+#[derive(Default)]
+struct Course {
+    filters: Vec<StageTime>,
+    setup: Duration,
+}
+
+fn age(leased: &Leased, now: SystemTime) -> Duration {
+    now.duration_since(leased.received).unwrap_or_default()
 }
 
 impl Job {

@@ -1,6 +1,6 @@
 //! What follows from the answers of an attempt: what is written down about each recipient, and what the sender is told.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::{
     DoubleBounces,
@@ -10,7 +10,9 @@ use super::{
     outcome::Outcome,
 };
 use crate::{
+    events::{self, Attempted, Delays, Event, Reported},
     mail::{Address, Notify, ReversePath},
+    pipeline::StageTime,
     spool::{Disposition, Leased, LeasedRecipient, NewMessage, Settlement},
 };
 
@@ -22,6 +24,9 @@ pub(super) struct Conclusion {
     pub(super) is_final: bool,
     /// Nothing was tried, and nothing will be before this time.
     pub(super) postponed_to: Option<SystemTime>,
+    pub(super) delays: Delays,
+    /// What each `[[delivery]]` stage took.
+    pub(super) filters: Vec<StageTime>,
 }
 
 /// Without NOTIFY the sender hears of failure and delay (RFC 3461 4.1).
@@ -39,14 +44,15 @@ impl Courier {
         let mut settlement = Settlement { number: leased.number, recipients: Vec::new(), report: None };
         let mut told = Vec::new();
         for (recipient, mut answer) in leased.recipients.iter().zip(answers) {
+            let was_deferred = matches!(answer.outcome, Outcome::Deferred(_));
             answer.outcome = self.give_up_if_old(leased, answer.outcome, now);
-            tell(leased, recipient, &answer, now);
             let action = self.action(leased, recipient, &answer, conclusion, now);
             if let (Some(action), Some(reply)) = (action, answer.outcome.reply()) {
                 let (recipient, reply) = (recipient.clone(), reply.clone());
                 told.push(Told { recipient, action, reply, server: answer.server.clone() });
             }
-            let disposition = self.disposition(leased, recipient, answer.outcome, conclusion, now);
+            let disposition = self.disposition(leased, recipient, &answer.outcome, conclusion, now);
+            self.tell(leased, recipient, &answer, was_deferred, &disposition, conclusion);
             settlement.recipients.push((recipient.position, disposition));
         }
         settlement.report = self.report(leased, &told, now);
@@ -109,7 +115,9 @@ impl Courier {
         }
         let (hostname, lifetime) = (&self.settings.hostname, self.settings.retry.lifetime);
         let reporter = Reporter { hostname, size_limit: self.settings.bounce_size, lifetime };
-        Some(reporter.report(self.ids.next(), to, leased, &told, now))
+        let id = self.ids.next();
+        self.observers.tell(&Event::Reported(Reported { id: &leased.id, report: &id, to }));
+        Some(reporter.report(id, to, leased, &told, now))
     }
 
     /// Whether this is a report to the postmaster: if he can't be reached, there is nobody left.
@@ -123,7 +131,7 @@ impl Courier {
         &self,
         leased: &Leased,
         recipient: &LeasedRecipient,
-        outcome: Outcome,
+        outcome: &Outcome,
         conclusion: &Conclusion,
         now: SystemTime,
     ) -> Disposition {
@@ -145,23 +153,40 @@ impl Courier {
                 _ => Disposition::Held { reason: format!("undeliverable bounce: {reply}") },
             },
             Outcome::Failed(_) => Disposition::Done,
-            Outcome::Held(reason) => Disposition::Held { reason },
+            Outcome::Held(reason) => Disposition::Held { reason: reason.clone() },
         }
     }
-}
 
-/// One line for each recipient and attempt.
-fn tell(leased: &Leased, recipient: &LeasedRecipient, answer: &Answer, now: SystemTime) {
-    let id = &*leased.id;
-    let to = recipient.recipient.address.as_str();
-    let relay = answer.server.as_deref().unwrap_or("none");
-    let age: Duration = now.duration_since(leased.received).unwrap_or_default();
-    let delay = format!("{:.2}", age.as_secs_f64());
-    match &answer.outcome {
-        Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
-        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
-        Outcome::Failed(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),
-        Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
-        Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+    /// What became of a recipient. What the sender of a report can't be told, and is kept, counts as held.
+    fn tell(
+        &self,
+        leased: &Leased,
+        recipient: &LeasedRecipient,
+        answer: &Answer,
+        expired: bool,
+        disposition: &Disposition,
+        conclusion: &Conclusion,
+    ) {
+        let outcome = match (disposition, &answer.outcome) {
+            (Disposition::Held { reason }, _) | (_, Outcome::Held(reason)) => events::Outcome::Held(reason),
+            (_, Outcome::Delivered(reply)) => events::Outcome::Delivered(reply),
+            (_, Outcome::Deferred(reply)) => events::Outcome::Deferred(reply),
+            (_, Outcome::Failed(reply)) if expired => events::Outcome::Expired(reply),
+            (_, Outcome::Failed(reply)) => events::Outcome::Bounced(reply),
+            (_, Outcome::Discarded(reason)) => events::Outcome::Discarded(reason),
+        };
+        self.observers.tell(&Event::Attempted(Attempted {
+            id: &leased.id,
+            client: &leased.client,
+            sender: &leased.sender,
+            recipient: &recipient.recipient,
+            size: leased.message.size(),
+            destination: &conclusion.destination,
+            server: answer.server.as_deref(),
+            tried: conclusion.postponed_to.is_none(),
+            delays: conclusion.delays,
+            filters: &conclusion.filters,
+            outcome,
+        }));
     }
 }

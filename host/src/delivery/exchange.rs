@@ -1,6 +1,9 @@
 //! One copy to one destination: its servers are tried in order until each recipient has its answer.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Settings,
@@ -39,6 +42,8 @@ pub(super) struct Exchange {
     pub(super) answers: Vec<Answer>,
     /// Why no server of the destination could be talked to; none when one could.
     pub(super) unreachable: Option<Reply>,
+    /// How long it took to find servers and to get to talk to them.
+    pub(super) setup: Duration,
 }
 
 /// Send a copy to a destination.
@@ -57,6 +62,7 @@ pub(super) async fn exchange(
         answers: vec![None; copy.recipients.len()],
         asked: Vec::new(),
         unreachable: None,
+        setup: Duration::ZERO,
     };
     if let Some(connection) = pool.take(destination) {
         if attempt.session(connection, false).await {
@@ -80,19 +86,25 @@ struct Attempt<'a> {
     /// Servers that have given their answers.
     asked: Vec<Server>,
     unreachable: Option<Reply>,
+    setup: Duration,
 }
 
 impl Attempt<'_> {
     async fn try_servers(&mut self, route: &Route) -> Result<(), Reply> {
         let Self { destination: Destination { next_hop, .. }, settings, .. } = *self;
+        let begin = Instant::now();
         let servers = servers(next_hop, &settings.resolver, &settings.own).await?;
+        self.setup += begin.elapsed();
         let account = route.login.as_ref().map(|login| login.account(next_hop)).transpose();
         let account = account.map_err(|error| ClientError::Account(error).reply())?.flatten();
         let without_tls = route.login.as_ref().is_some_and(|login| login.without_tls);
         let manner = Manner { next_hop, tls: &route.tls, account, without_tls };
         let to_ask: Vec<_> = servers.iter().filter(|server| !self.asked.contains(server)).take(MOST_SERVERS).collect();
         for (index, server) in to_ask.iter().enumerate() {
-            let connection = match Connection::open(server, &manner, settings).await {
+            let begin = Instant::now();
+            let opened = Connection::open(server, &manner, settings).await;
+            self.setup += begin.elapsed();
+            let connection = match opened {
                 Ok(connection) => connection,
                 Err(error @ ClientError::OurName(_)) => return Err(loops_back(&servers, server, &error)),
                 Err(error) => {
@@ -155,7 +167,7 @@ impl Attempt<'_> {
         }
         let answer = Answer::ours(Outcome::of(reply, false));
         let answers = self.answers.into_iter().map(|known| known.unwrap_or_else(|| answer.clone())).collect();
-        Exchange { answers, unreachable: self.unreachable }
+        Exchange { answers, unreachable: self.unreachable, setup: self.setup }
     }
 
     fn end(self) -> Exchange {

@@ -21,6 +21,7 @@ use super::{
     sites::{Sites, Suspended},
 };
 use crate::{
+    events::Observers,
     pipeline::Stage,
     spool::{Postponement, Settlement, Spool},
 };
@@ -61,9 +62,10 @@ impl Delivery {
         settings: Settings,
         spool: Arc<dyn Spool>,
         stages: Arc<[Stage]>,
+        observers: Observers,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let courier = Arc::new(Courier::new(settings, stages));
+        let courier = Arc::new(Courier::new(settings, stages, observers));
         let waker = Waker::default();
         let queue = Queue {
             courier,

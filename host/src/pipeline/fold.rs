@@ -26,6 +26,17 @@ pub struct Ended {
     pub stage: Option<Arc<str>>,
     /// Files that the stages wrote; dropped, they are gone.
     pub files: Vec<Kept>,
+    /// What each stage took that ran, in order.
+    pub times: Vec<StageTime>,
+}
+
+/// What one stage took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageTime {
+    /// Name of the stage.
+    pub stage: Arc<str>,
+    /// Wall time in it.
+    pub elapsed: Duration,
 }
 
 /// What one stage did, for those who want to see it.
@@ -89,7 +100,7 @@ impl Observer for () {
 /// and `defer` are ignored; beside the others they are applied.
 pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Send)) -> Ended {
     let mut mail = Arc::new(mail);
-    let mut files = Vec::new();
+    let (mut files, mut times) = (Vec::new(), Vec::with_capacity(stages.len()));
     for (index, stage) in stages.iter().enumerate() {
         let begin = Instant::now();
         let before = observer.watches().then(|| Arc::clone(&mail));
@@ -104,26 +115,28 @@ pub async fn run(stages: &[Stage], mail: Mail, observer: &mut (dyn Observer + Se
             continue;
         }
         let answer = stage.filter.message(&mail).await;
-        match answer.and_then(|outcome| apply(&*stage.filter, outcome, &mut mail)) {
+        let answer = answer.and_then(|outcome| apply(&*stage.filter, outcome, &mut mail));
+        times.push(StageTime { stage: Arc::clone(&stage.name), elapsed: begin.elapsed() });
+        match answer {
             Ok(Outcome { verdict, reason, edits, notes, files: written }) => {
                 files.extend(written);
                 let result =
                     StageResult::Ran { verdict: &verdict, reason: reason.as_deref(), edits: &edits, notes: &notes };
                 report(&mail, result, observer);
                 if verdict != Verdict::Next {
-                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files, times };
                 }
             }
             Err(error) => {
                 report(&mail, StageResult::Failed(&error, stage.on_error), observer);
                 tell(stage, &mail.id, &error);
                 if let Some(verdict) = verdict_on_error(&stage.name, stage.on_error) {
-                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files };
+                    return Ended { mail, verdict, stage: Some(Arc::clone(&stage.name)), files, times };
                 }
             }
         }
     }
-    Ended { mail, verdict: Verdict::Next, stage: None, files }
+    Ended { mail, verdict: Verdict::Next, stage: None, files, times }
 }
 
 /// Apply an answer's edits, unless the message goes no further.

@@ -18,7 +18,7 @@ pub use condition::Condition;
 pub use filter::{
     Decision, Effect, Facts, FailureKind, Filter, FilterError, FilterFuture, Mail, Note, Outcome, Phase, Verdict,
 };
-pub use fold::{Ended, Observer, StageReport, StageResult, run};
+pub use fold::{Ended, Observer, StageReport, StageResult, StageTime, run};
 pub use limits::FilterLimits;
 pub use session::{DecisionReport, Gathered, Refusal, SessionStage, SessionStages};
 pub use stage::{OnError, Stage};

@@ -10,7 +10,10 @@ use tokio::{
 };
 
 use super::decide::Desk;
-use crate::smtp::{Action, EnhancedCode, Reply, Session, Verb};
+use crate::{
+    events::{Disconnected, Event, Refused},
+    smtp::{Action, EnhancedCode, Reply, Session},
+};
 
 /// Octets read at once while commands come in.
 const COMMAND_READ: usize = 4 << 10;
@@ -56,14 +59,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     /// From the greeting to the end.
     pub(super) async fn run(mut self) {
-        let client = self.desk.client.peer;
-        tracing::debug!(%client, trusted = self.desk.client.trusted, "connect");
-        let Err(error) = self.serve().await else {
-            tracing::debug!(%client, "disconnect");
-            return;
-        };
-        let (after, octets) = (self.session.verb().map(Verb::name), self.session.receiving());
-        tracing::info!(%client, after, octets, "{error}");
+        self.tell(&Event::Connected(&self.desk.client));
+        let ended = self.serve().await;
+        let error = ended.as_ref().err().map(ToString::to_string);
+        self.tell(&Event::Disconnected(Disconnected {
+            client: &self.desk.client,
+            error: error.as_deref(),
+            verb: self.session.verb(),
+            receiving: self.session.receiving(),
+        }));
+        let Err(error) = ended else { return };
         let code = match error {
             SessionError::Timeout => EnhancedCode(4, 4, 2),
             SessionError::Shutdown => EnhancedCode(4, 3, 2),
@@ -72,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let text = format!("{} Error: {error}", self.desk.shared.settings.hostname);
         Reply::new(421, code, text).write(&mut self.output);
         if timeout(LAST_WORDS, self.flush()).await.is_err() {
-            tracing::debug!(%client, "it doesn't listen to the last words");
+            tracing::debug!(client = %self.desk.client.peer, "it doesn't listen to the last words");
         }
     }
 
@@ -109,18 +114,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    /// The protocol's next move. What it refuses by itself is logged here; what others refuse, by them.
+    /// The protocol's next move. What it refuses by itself is told here; what others refuse, by them.
     fn step(&mut self) -> Action {
         let action = self.session.step(&mut self.input);
         if let Action::Reply(reply) = &action
             && reply.refuses()
         {
-            let sender = self.session.transaction().map(|transaction| tracing::field::display(&transaction.sender));
-            let client = &self.desk.client;
-            let verb = self.session.verb().map(Verb::name);
-            tracing::info!(client = %client.peer.ip(), helo = client.helo, verb, sender, %reply, "refused");
+            let (verb, transaction) = (self.session.verb(), self.session.transaction());
+            let client = &*self.desk.client;
+            let refused = Refused { client, verb, refusal: None, transaction, recipient: None, reply };
+            self.tell(&Event::Refused(refused));
         }
         action
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        self.desk.shared.observers.tell(event);
     }
 
     /// Hold a reply back until the client waits for it (RFC 2920 3.2).
@@ -178,6 +187,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        events::Observers,
         mail::Client,
         server::{Settings, decide::Shared, tests::MemorySpool},
         smtp::SessionSettings,
@@ -219,7 +229,8 @@ mod tests {
         let settings = Settings::new("relay.example");
         let session = SessionSettings { hostname: settings.hostname.clone(), size_limit: 1, recipient_limit: 1 };
         let (session, spool, ids) = (Arc::new(session), Arc::new(MemorySpool::default()), IdSource::new());
-        let shared = Shared { settings, session, pipeline: Arc::default(), spool, ids };
+        let observers = Observers::default();
+        let shared = Shared { settings, session, pipeline: Arc::default(), spool, observers, ids };
         let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
         let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };
         let (_shutdown, stop) = watch::channel(false);

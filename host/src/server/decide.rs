@@ -7,9 +7,10 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    mail::{Address, Client, Recipient},
-    pipeline::{Facts, Phase, Pipeline, Refusal, SessionStages},
-    smtp::{Hello, Question, Reply, Session, SessionSettings, Transaction},
+    events::{Event, Observers, Refused},
+    mail::{Client, Recipient},
+    pipeline::{Facts, Phase, Pipeline, SessionStages},
+    smtp::{Hello, Question, Reply, Session, SessionSettings, Transaction, Verb},
     spool::{IdSource, Spool},
 };
 
@@ -19,6 +20,7 @@ pub(super) struct Shared {
     pub(super) session: Arc<SessionSettings>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) spool: Arc<dyn Spool>,
+    pub(super) observers: Observers,
     pub(super) ids: IdSource,
 }
 
@@ -37,28 +39,28 @@ impl Desk {
 
     /// Before the greeting.
     pub(super) async fn connect(&mut self) -> Result<(), Reply> {
-        self.ask(Phase::Connect, None).await
+        self.ask(Phase::Connect, None, None).await
     }
 
     /// Yes, or what the client hears instead.
     pub(super) async fn answer(&mut self, question: &Question, session: &Session) -> Result<(), Reply> {
         match question {
-            Question::Hello(hello) => self.hello(hello).await,
-            Question::Mail(transaction) => self.ask(Phase::Mail, Some(transaction)).await,
+            Question::Hello(hello) => self.hello(hello, session.verb()).await,
+            Question::Mail(transaction) => self.ask(Phase::Mail, session.verb(), Some(transaction)).await,
             Question::Rcpt(recipient) => self.rcpt(session.transaction(), recipient).await,
-            Question::Data => self.ask(Phase::Data, session.transaction()).await,
+            Question::Data => self.ask(Phase::Data, session.verb(), session.transaction()).await,
         }
     }
 
     /// Before the stages of `[[message]]`; `transaction.size` is the true size now.
     pub(super) async fn end_of_data(&mut self, transaction: &Transaction) -> Result<(), Reply> {
-        self.ask(Phase::EndOfData, Some(transaction)).await
+        self.ask(Phase::EndOfData, Some(Verb::Data), Some(transaction)).await
     }
 
-    async fn hello(&mut self, hello: &Hello) -> Result<(), Reply> {
+    async fn hello(&mut self, hello: &Hello, verb: Option<Verb>) -> Result<(), Reply> {
         let before = Arc::clone(&self.client);
         Arc::make_mut(&mut self.client).helo = Some(hello.name.clone());
-        let answer = self.ask(Phase::Helo, None).await;
+        let answer = self.ask(Phase::Helo, verb, None).await;
         if answer.is_err() {
             self.client = before;
         }
@@ -75,36 +77,23 @@ impl Desk {
         let admitted = relay::admit(&*shared.settings.relay_domains, stages, client, recipient, facts).await;
         admitted.map_err(|denied| {
             let refusal = if let Denied::Stage(refusal) = &denied { Some(refusal) } else { None };
-            self.log(refusal, denied.reply(), transaction, Some(&recipient.original));
-            denied.reply().clone()
+            let (verb, recipient, reply) = (Some(Verb::Rcpt), Some(&recipient.original), denied.reply());
+            self.tell(Refused { client: &self.client, verb, refusal, transaction, recipient, reply });
+            reply.clone()
         })
     }
 
-    async fn ask(&mut self, phase: Phase, transaction: Option<&Transaction>) -> Result<(), Reply> {
+    async fn ask(&mut self, phase: Phase, verb: Option<Verb>, transaction: Option<&Transaction>) -> Result<(), Reply> {
         let decided = self.stages.decide(phase, || facts(&self.client, phase, transaction)).await;
         decided.map_err(|refusal| {
-            self.log(Some(&refusal), &refusal.reply, transaction, None);
+            let (client, reply) = (&*self.client, &refusal.reply);
+            self.tell(Refused { client, verb, refusal: Some(&refusal), transaction, recipient: None, reply });
             refusal.reply
         })
     }
 
-    fn log(
-        &self,
-        refusal: Option<&Refusal>,
-        reply: &Reply,
-        transaction: Option<&Transaction>,
-        recipient: Option<&Address>,
-    ) {
-        tracing::info!(
-            client = %self.client.peer.ip(),
-            helo = self.client.helo,
-            stage = refusal.map(|refusal| &*refusal.stage),
-            phase = refusal.map(|refusal| tracing::field::debug(refusal.phase)),
-            sender = transaction.map(|transaction| tracing::field::display(&transaction.sender)),
-            recipient = recipient.map(tracing::field::display),
-            %reply,
-            "refused"
-        );
+    fn tell(&self, refused: Refused<'_>) {
+        self.shared.observers.tell(&Event::Refused(refused));
     }
 }
 

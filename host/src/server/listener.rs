@@ -22,6 +22,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    events::Observers,
     mail::Client,
     pipeline::Pipeline,
     smtp::{EnhancedCode, Reply, SessionSettings},
@@ -60,6 +61,7 @@ impl Server {
         settings: Settings,
         pipeline: Arc<Pipeline>,
         spool: Arc<dyn Spool>,
+        observers: Observers,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, ServerError> {
         let mut bound = vec![];
@@ -78,7 +80,7 @@ impl Server {
             recipient_limit: settings.recipient_limit,
         });
         let room = Arc::new(Semaphore::new(settings.max_sessions));
-        let shared = Arc::new(Shared { settings, session, pipeline, spool, ids: IdSource::new() });
+        let shared = Arc::new(Shared { settings, session, pipeline, spool, observers, ids: IdSource::new() });
         let (mut addresses, mut listeners) = (vec![], JoinSet::new());
         for (name, address, listener) in bound {
             addresses.push((name, address));

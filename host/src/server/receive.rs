@@ -4,8 +4,9 @@ use std::{sync::Arc, time::SystemTime};
 
 use super::{decide::Desk, keep};
 use crate::{
+    events::{self, Event},
     mail::{self, Client, Edit, Envelope, Message, Received, Recipient},
-    pipeline::{self, Ended, Gathered, Mail, Verdict},
+    pipeline::{self, Ended, Gathered, Mail, StageTime, Verdict},
     smtp::{Completed, EnhancedCode, Reply, Transaction},
     spool::NewMessage,
 };
@@ -20,71 +21,93 @@ enum Fate {
     Refused(Reply),
 }
 
+/// The way of a message as far as it came.
+struct Way {
+    fate: Fate,
+    /// The stage that had the last word, if one had it.
+    stage: Option<Arc<str>>,
+    times: Vec<StageTime>,
+    /// As it lies in the queue, if it does.
+    queued: Option<Envelope>,
+}
+
+impl From<Fate> for Way {
+    /// It met no stage.
+    fn from(fate: Fate) -> Self {
+        Self { fate, stage: None, times: Vec::new(), queued: None }
+    }
+}
+
 impl Desk {
     /// Take care of a complete message. The reply says 250 only when the message is safe, or is to be forgotten.
     pub(super) async fn receive(&mut self, completed: Completed, extended: bool) -> Reply {
-        let (id, size) = (Arc::<str>::from(self.shared.ids.next()), completed.raw.len());
+        let (id, size) = (Arc::<str>::from(self.shared.ids.next()), completed.raw.len() as u64);
         let Completed { mut transaction, raw } = completed;
-        transaction.size = Some(size as u64);
+        transaction.size = Some(size);
         if let Err(reply) = self.end_of_data(&transaction).await {
             return reply;
         }
-        let (sender, nrcpt) = (transaction.sender.clone(), transaction.recipients.len());
-        let Transaction { sender: from, recipients, parameters, .. } = transaction;
-        let envelope = Envelope { sender: from, recipients, parameters };
-        let (fate, stage) = self.handle(&id, envelope, Message::parse(raw), extended).await;
+        let Transaction { sender, recipients, parameters, .. } = transaction;
+        let given = Envelope { sender, recipients, parameters };
+        let way = self.handle(&id, given.clone(), Message::parse(raw), extended).await;
         let taken = || Reply::new(250, EnhancedCode(2, 0, 0), format!("Ok: queued as {id}"));
-        let (event, reason, reply) = match fate {
-            Fate::Queued => ("received", None, taken()),
-            Fate::Held(reason) => ("held", Some(reason), taken()),
-            Fate::Discarded(reason) => ("discarded", Some(reason), taken()),
-            Fate::Refused(reply) => ("refused", None, reply),
+        let (fate, reply) = match &way.fate {
+            Fate::Queued => (events::Fate::Queued, taken()),
+            Fate::Held(reason) => (events::Fate::Held(reason), taken()),
+            Fate::Discarded(reason) => (events::Fate::Discarded(reason), taken()),
+            Fate::Refused(reply) => (events::Fate::Refused, reply.clone()),
         };
-        let (client, helo, stage) = (self.client.peer.ip(), &self.client.helo, stage.as_deref());
-        tracing::info!(id = &*id, %client, helo, %sender, nrcpt, size, stage, reason, %reply, "{event}");
+        self.shared.observers.tell(&Event::Received(events::Received {
+            id: &id,
+            client: &self.client,
+            sender: &given.sender,
+            envelope: way.queued.as_ref().unwrap_or(&given),
+            size,
+            fate,
+            stage: way.stage.as_deref(),
+            filters: &way.times,
+            reply: &reply,
+        }));
         reply
     }
 
-    /// Through the stages and into the spool. Beside the fate, the stage that had the last word, if one had it.
-    async fn handle(
-        &self,
-        id: &Arc<str>,
-        envelope: Envelope,
-        message: Message,
-        extended: bool,
-    ) -> (Fate, Option<Arc<str>>) {
+    /// Through the stages and into the spool.
+    async fn handle(&self, id: &Arc<str>, envelope: Envelope, message: Message, extended: bool) -> Way {
         let Gathered { discard, hold, edits, redirect } = self.stages.gathered();
         if let Some(reason) = discard {
-            return (Fate::Discarded(reason), None);
+            return Fate::Discarded(reason).into();
         }
         let received = SystemTime::now();
         let mail = Mail { id: Arc::clone(id), client: Arc::clone(&self.client), envelope, message, explain: false };
         let mail = match self.prepare(mail, &edits, extended, received) {
             Ok(mail) => mail,
-            Err(reply) => return (Fate::Refused(reply), None),
+            Err(reply) => return Fate::Refused(reply).into(),
         };
-        let Ended { mail, verdict, stage, files } = pipeline::run(&self.shared.pipeline.message, mail, &mut ()).await;
+        let ended = pipeline::run(&self.shared.pipeline.message, mail, &mut ()).await;
+        let Ended { mail, verdict, stage, files, times } = ended;
         let hold = match verdict {
             Verdict::Next | Verdict::Accept => hold,
             Verdict::Hold(reason) => hold.or(Some(reason)),
             // What it was taken for may well be its files.
             Verdict::Discard(reason) => {
                 let published = keep::publish(files).await;
-                return (published.map_or_else(Fate::Refused, |()| Fate::Discarded(reason)), stage);
+                let fate = published.map_or_else(Fate::Refused, |()| Fate::Discarded(reason));
+                return Way { fate, stage, times, queued: None };
             }
-            Verdict::Reject(reply) | Verdict::Defer(reply) => return (Fate::Refused(reply), stage),
+            Verdict::Reject(reply) | Verdict::Defer(reply) => {
+                return Way { fate: Fate::Refused(reply), stage, times, queued: None };
+            }
         };
         let Mail { client, mut envelope, message, .. } = Arc::unwrap_or_clone(mail);
         if let Some(address) = redirect {
             envelope.recipients = vec![Recipient::new(address)];
         }
-        let (id, client) = (id.to_string(), Client::clone(&client));
+        let (id, client, queued) = (id.to_string(), Client::clone(&client), envelope.clone());
         let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };
-        let fate = match keep::keep(&self.shared.spool, new, files).await {
-            Ok(()) => hold.map_or(Fate::Queued, Fate::Held),
-            Err(reply) => Fate::Refused(reply),
-        };
-        (fate, stage)
+        match keep::keep(&self.shared.spool, new, files).await {
+            Ok(()) => Way { fate: hold.map_or(Fate::Queued, Fate::Held), stage, times, queued: Some(queued) },
+            Err(reply) => Way { fate: Fate::Refused(reply), stage, times, queued: None },
+        }
     }
 
     /// Put our Received field on top, unless the message has been round too often (RFC 5321 6.3), and above it, as Postfix does,

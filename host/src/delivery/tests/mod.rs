@@ -1,5 +1,6 @@
 //! Delivery with a real spool and real sockets: what each answer of a next hop does to each recipient.
 
+mod events;
 mod exchange;
 mod next_hop;
 mod queue;
@@ -21,6 +22,7 @@ use self::next_hop::{NextHop, Script};
 use super::*;
 use crate::{
     dns::DnsSettings,
+    events::Seen,
     mail::{Address, Client, Envelope, Message, Recipient, ReversePath},
     pipeline::Stage,
     spool::{Counts, NewMessage, Spool, SqliteSpool},
@@ -30,6 +32,7 @@ use crate::{
 struct Bench {
     spool: Arc<SqliteSpool>,
     waker: Waker,
+    seen: Seen,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
 }
@@ -44,8 +47,9 @@ impl Bench {
         let folder = tempfile::tempdir().expect("a folder");
         let spool = Arc::new(SqliteSpool::open(folder.path()).expect("a spool"));
         let (stop, shutdown) = watch::channel(false);
-        let waker = Delivery::start(settings, spool.clone(), stages.into(), shutdown).waker();
-        Self { spool, waker, _stop: stop, _folder: folder }
+        let seen = Seen::default();
+        let waker = Delivery::start(settings, spool.clone(), stages.into(), seen.observers(), shutdown).waker();
+        Self { spool, waker, seen, _stop: stop, _folder: folder }
     }
 
     async fn with(script: Script) -> (Self, NextHop) {

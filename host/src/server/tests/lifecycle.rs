@@ -101,7 +101,14 @@ async fn an_address_in_use_is_named() {
     let taken = relay.server.addresses()[0].1;
     let settings = Settings { listeners: vec![("second".to_owned(), vec![taken])], ..settings() };
     let (_shutdown, stop) = watch::channel(false);
-    let started = Server::start(settings, Arc::default(), Arc::new(MemorySpool::default()), stop).await;
+    let started = Server::start(
+        settings,
+        Arc::default(),
+        Arc::new(MemorySpool::default()),
+        crate::events::Observers::default(),
+        stop,
+    )
+    .await;
     let error = started.err().expect("taken").to_string();
     assert!(error.starts_with(&format!("listener second: can't listen on {taken}: ")), "{error}");
 }

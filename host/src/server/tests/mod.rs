@@ -1,6 +1,7 @@
 //! The server with real sockets, plain Rust filters and a spool in memory.
 
 mod decisions;
+mod events;
 mod lifecycle;
 mod messages;
 
@@ -19,6 +20,7 @@ use tokio::{
 
 use super::*;
 use crate::{
+    events::Seen,
     mail::{Address, Change, Edit, Position},
     pipeline::{
         Decision, Effect, Facts, FailureKind, Filter, FilterError, FilterFuture, Mail, OnError, Outcome, Phase,
@@ -125,6 +127,7 @@ struct Relay {
     server: Server,
     spool: Arc<MemorySpool>,
     shutdown: watch::Sender<bool>,
+    seen: Seen,
 }
 
 impl Relay {
@@ -142,9 +145,9 @@ impl Relay {
     }
 
     async fn with(settings: Settings, pipeline: Pipeline, spool: MemorySpool) -> Self {
-        let (spool, (shutdown, stop)) = (Arc::new(spool), watch::channel(false));
-        let server = Server::start(settings, Arc::new(pipeline), spool.clone(), stop).await.expect("starts");
-        Self { server, spool, shutdown }
+        let (spool, (shutdown, stop), seen) = (Arc::new(spool), watch::channel(false), Seen::default());
+        let server = Server::start(settings, Arc::new(pipeline), spool.clone(), seen.observers(), stop).await;
+        Self { server: server.expect("starts"), spool, shutdown, seen }
     }
 
     /// A connection that has read the greeting.

@@ -1,0 +1,83 @@
+//! Events as lines of the log.
+
+use std::time::SystemTime;
+
+use super::{Attempted, Disconnected, Event, Fate, Observer, Outcome, Received, Refused, Reported};
+use crate::smtp::Verb;
+
+/// Writes one line for each event, with its facts as fields.
+pub struct Log;
+
+impl Observer for Log {
+    fn observe(&self, _: SystemTime, event: &Event<'_>) {
+        match event {
+            Event::Connected(client) => tracing::debug!(client = %client.peer, trusted = client.trusted, "connect"),
+            Event::Disconnected(event) => disconnected(event),
+            Event::Refused(event) => refused(event),
+            Event::Received(event) => received(event),
+            Event::Attempted(event) => attempted(event),
+            Event::Reported(Reported { id, report, to }) => tracing::info!(id, report, %to, "the sender is told"),
+        }
+    }
+}
+
+fn disconnected(event: &Disconnected<'_>) {
+    let client = event.client.peer;
+    match event.error {
+        Some(error) => {
+            let (after, octets) = (event.verb.map(Verb::name), event.receiving);
+            tracing::info!(%client, after, octets, "{error}");
+        }
+        None => tracing::debug!(%client, "disconnect"),
+    }
+}
+
+fn refused(event: &Refused<'_>) {
+    tracing::info!(
+        client = %event.client.peer.ip(),
+        helo = event.client.helo,
+        verb = event.verb.map(Verb::name),
+        stage = event.refusal.map(|refusal| &*refusal.stage),
+        phase = event.refusal.map(|refusal| tracing::field::debug(refusal.phase)),
+        sender = event.transaction.map(|transaction| tracing::field::display(&transaction.sender)),
+        recipient = event.recipient.map(tracing::field::display),
+        reply = %event.reply,
+        "refused"
+    );
+}
+
+fn received(event: &Received<'_>) {
+    let (what, reason) = match event.fate {
+        Fate::Queued => ("received", None),
+        Fate::Held(reason) => ("held", Some(reason)),
+        Fate::Discarded(reason) => ("discarded", Some(reason)),
+        Fate::Refused => ("refused", None),
+    };
+    tracing::info!(
+        id = event.id,
+        client = %event.client.peer.ip(),
+        helo = event.client.helo,
+        sender = %event.sender,
+        nrcpt = event.envelope.recipients.len(),
+        size = event.size,
+        stage = event.stage,
+        reason,
+        reply = %event.reply,
+        "{what}"
+    );
+}
+
+fn attempted(event: &Attempted<'_>) {
+    let id = event.id;
+    let to = event.recipient.address.as_str();
+    let relay = event.server.unwrap_or("none");
+    let delay = format!("{:.2}", event.delays.total().as_secs_f64());
+    match event.outcome {
+        Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
+        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
+        Outcome::Bounced(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),
+        Outcome::Expired(reply) => tracing::warn!(id, to, relay, delay, %reply, "expired"),
+        Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
+        Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+    }
+}

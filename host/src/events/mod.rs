@@ -1,0 +1,203 @@
+//! What happens to sessions and messages, told to those who watch: the log, the records, the metrics.
+//!
+//! An event borrows what it tells of from the one to whom it happened: nothing is copied unless a watcher wants to keep it.
+
+mod log;
+#[cfg(test)]
+mod seen;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    mail::{Address, Client, Envelope, Recipient, ReversePath},
+    pipeline::{Refusal, StageTime},
+    smtp::{Reply, Transaction, Verb},
+};
+
+pub use log::Log;
+#[cfg(test)]
+pub(crate) use seen::Seen;
+
+/// Somebody who wants to know what happens.
+pub trait Observer: Send + Sync {
+    /// Called on the way of the mail, after the event and before whatever follows it: must not block.
+    fn observe(&self, time: SystemTime, event: &Event<'_>);
+}
+
+/// All who watch. Cloning is cheap; by default nobody does.
+#[derive(Clone, Default)]
+pub struct Observers(Arc<[Arc<dyn Observer>]>);
+
+impl Observers {
+    /// These.
+    pub fn new(observers: impl IntoIterator<Item = Arc<dyn Observer>>) -> Self {
+        Self(observers.into_iter().collect())
+    }
+
+    /// Tell all of them.
+    pub fn tell(&self, event: &Event<'_>) {
+        let time = SystemTime::now();
+        self.0.iter().for_each(|observer| observer.observe(time, event));
+    }
+}
+
+/// Something that happened just now.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A client connected; nothing has been said.
+    Connected(&'a Client),
+    /// A session ended.
+    Disconnected(Disconnected<'a>),
+    /// A command was refused.
+    Refused(Refused<'a>),
+    /// A complete message came in and was answered.
+    Received(Received<'a>),
+    /// A recipient has the answer of an attempt to deliver.
+    Attempted(Attempted<'a>),
+    /// A report to the sender of a message was put into the queue (RFC 3464).
+    Reported(Reported<'a>),
+}
+
+/// The end of a session.
+#[derive(Debug)]
+pub struct Disconnected<'a> {
+    /// Whose.
+    pub client: &'a Client,
+    /// Why it ended before QUIT, if it did.
+    pub error: Option<&'a str>,
+    /// The last command.
+    pub verb: Option<Verb>,
+    /// Octets of the message that was coming in, if one was.
+    pub receiving: Option<u64>,
+}
+
+/// A refused command, or a message that the session's stages refused at its end.
+#[derive(Debug)]
+pub struct Refused<'a> {
+    /// Who heard it.
+    pub client: &'a Client,
+    /// The command; none for the greeting.
+    pub verb: Option<Verb>,
+    /// The `[[session]]` stage that said no; none where the protocol or relay control did.
+    pub refusal: Option<&'a Refusal>,
+    /// From MAIL on.
+    pub transaction: Option<&'a Transaction>,
+    /// The recipient that was refused, at RCPT.
+    pub recipient: Option<&'a Address>,
+    /// What the client heard.
+    pub reply: &'a Reply,
+}
+
+/// A complete message.
+#[derive(Debug)]
+pub struct Received<'a> {
+    /// The queue id.
+    pub id: &'a str,
+    /// Who brought it.
+    pub client: &'a Client,
+    /// As MAIL gave it.
+    pub sender: &'a ReversePath,
+    /// As the filters left it; of a message that was refused or discarded, as the client gave it.
+    pub envelope: &'a Envelope,
+    /// Octets that came in.
+    pub size: u64,
+    /// What became of it.
+    pub fate: Fate<'a>,
+    /// The `[[message]]` stage that had the last word, if one had it.
+    pub stage: Option<&'a str>,
+    /// What each stage took that ran.
+    pub filters: &'a [StageTime],
+    /// What the client heard.
+    pub reply: &'a Reply,
+}
+
+/// What became of a message when it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate<'a> {
+    /// It is in the queue.
+    Queued,
+    /// It is in the queue until somebody releases it; the reason.
+    Held(&'a str),
+    /// It is forgotten, as somebody configured it; the reason.
+    Discarded(&'a str),
+    /// It was not taken; the reply says why.
+    Refused,
+}
+
+/// What became of one recipient at one attempt.
+#[derive(Debug)]
+pub struct Attempted<'a> {
+    /// The queue id.
+    pub id: &'a str,
+    /// Who brought the message.
+    pub client: &'a Client,
+    /// The sender as it lies in the queue.
+    pub sender: &'a ReversePath,
+    /// The recipient as it lies in the queue.
+    pub recipient: &'a Recipient,
+    /// Octets of the message as it lies in the queue.
+    pub size: u64,
+    /// The destination by name; empty where the recipient has none.
+    pub destination: &'a str,
+    /// The server that answered; none where none did.
+    pub server: Option<&'a str>,
+    /// Whether anything was tried; not where the destination is left alone for a while.
+    pub tried: bool,
+    /// Where the time went.
+    pub delays: Delays,
+    /// What each `[[delivery]]` stage took that ran.
+    pub filters: &'a [StageTime],
+    /// What became of the recipient.
+    pub outcome: Outcome<'a>,
+}
+
+/// Where the time went between the reception of a message and the end of an attempt (Postfix logs them as `delays=a/b/c/d`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Until it was taken out of the queue for this attempt.
+    pub queued: Duration,
+    /// Until the attempt began: its destination had as many as it may have.
+    pub waiting: Duration,
+    /// Until servers were found, connected to, and greeted.
+    pub setup: Duration,
+    /// From MAIL to the last reply.
+    pub transfer: Duration,
+}
+
+impl Delays {
+    /// All of it.
+    pub fn total(&self) -> Duration {
+        self.queued + self.waiting + self.setup + self.transfer
+    }
+}
+
+/// What became of a recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// The next hop took it.
+    Delivered(&'a Reply),
+    /// It is tried again.
+    Deferred(&'a Reply),
+    /// It failed for good.
+    Bounced(&'a Reply),
+    /// It would be tried again, but its time is over.
+    Expired(&'a Reply),
+    /// It is kept until somebody releases it; the reason.
+    Held(&'a str),
+    /// It is forgotten, as somebody configured it; the reason.
+    Discarded(&'a str),
+}
+
+/// A report about a message.
+#[derive(Debug)]
+pub struct Reported<'a> {
+    /// The queue id of the message.
+    pub id: &'a str,
+    /// The queue id of the report.
+    pub report: &'a str,
+    /// Who gets it.
+    pub to: &'a Address,
+}

@@ -1,0 +1,72 @@
+//! An observer for tests: events as short lines.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::SystemTime,
+};
+
+use super::{Event, Fate, Observer, Observers, Outcome};
+use crate::{pipeline::StageTime, smtp::Verb};
+
+/// What was told so far.
+#[derive(Clone, Default)]
+pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    pub(crate) fn observers(&self) -> Observers {
+        Observers::new([Arc::new(self.clone()) as _])
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Observer for Seen {
+    fn observe(&self, _: SystemTime, event: &Event<'_>) {
+        self.0.lock().expect("not poisoned").push(line(event));
+    }
+}
+
+fn line(event: &Event<'_>) -> String {
+    match event {
+        Event::Connected(client) => format!("connected {}", client.peer.ip()),
+        Event::Disconnected(event) => format!("disconnected {} {:?}", event.client.peer.ip(), event.error),
+        Event::Refused(event) => {
+            let stage = event.refusal.map_or("none", |refusal| &refusal.stage);
+            let sender = event.transaction.map_or_else(String::new, |transaction| transaction.sender.to_string());
+            let recipient = event.recipient.map_or("", |recipient| recipient.as_str());
+            let verb = event.verb.map_or("CONNECT", Verb::name);
+            format!("refused {verb} by {stage}: <{sender}> > {recipient}: {}", event.reply)
+        }
+        Event::Received(event) => {
+            let fate = match event.fate {
+                Fate::Queued => "queued".to_owned(),
+                Fate::Held(reason) => format!("held ({reason})"),
+                Fate::Discarded(reason) => format!("discarded ({reason})"),
+                Fate::Refused => format!("refused ({})", event.reply),
+            };
+            let recipients: Vec<_> = event.envelope.recipients.iter().map(|one| one.address.as_str()).collect();
+            format!("{fate} <{}> > {} {} {}", event.sender, recipients.join(" "), event.size, names(event.filters))
+        }
+        Event::Attempted(event) => {
+            let outcome = match event.outcome {
+                Outcome::Delivered(reply) => format!("delivered ({reply})"),
+                Outcome::Deferred(reply) => format!("deferred ({reply})"),
+                Outcome::Bounced(reply) => format!("bounced ({reply})"),
+                Outcome::Expired(reply) => format!("expired ({reply})"),
+                Outcome::Held(reason) => format!("held ({reason})"),
+                Outcome::Discarded(reason) => format!("discarded ({reason})"),
+            };
+            let recipient = event.recipient.address.as_str();
+            format!("{} {outcome} <{}> > {recipient} {} {}", event.id, event.sender, event.size, names(event.filters))
+        }
+        Event::Reported(event) => format!("{} reported to {}", event.id, event.to),
+    }
+}
+
+/// Only of those that took time.
+fn names(filters: &[StageTime]) -> String {
+    let names: Vec<_> = filters.iter().filter(|one| !one.elapsed.is_zero()).map(|one| &*one.stage).collect();
+    format!("[{}]", names.join(" "))
+}
