@@ -21,6 +21,7 @@ mod dialogues;
 mod examples;
 mod extract;
 mod full_disk;
+mod limits;
 mod metrics;
 mod pass_through;
 mod peers;

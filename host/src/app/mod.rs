@@ -108,7 +108,10 @@ impl App {
             recipient_limit: limits.recipients,
             hop_limit: limits.hops,
             idle_timeout: limits.idle_timeout,
+            min_rate: limits.min_rate,
+            session_time: limits.session_time,
             max_sessions: limits.sessions,
+            max_sessions_per_client: limits.sessions_per_client,
             delay_reject: *delay_reject,
             ..server::Settings::new(hostname)
         }

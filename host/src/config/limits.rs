@@ -23,8 +23,14 @@ pub struct Limits {
     pub hops: usize,
     /// Sessions at a time. Default 1,000.
     pub sessions: usize,
-    /// How long a client may be silent. Default 5 min (RFC 5321 4.5.3.2.7).
+    /// Sessions at a time of one client that isn't trusted. Default 50 (Postfix smtpd_client_connection_count_limit).
+    pub sessions_per_client: usize,
+    /// How long a session may last. Default 1 h.
+    pub session_time: Duration,
+    /// How long a client may take over one command. Default 5 min (RFC 5321 4.5.3.2.7).
     pub idle_timeout: Duration,
+    /// Octets of a message in a second at least. Default 500 (Postfix smtpd_min_data_rate).
+    pub min_rate: u64,
     /// Filter calls at a time. Default 256.
     pub filter_calls: u32,
 }
@@ -36,7 +42,10 @@ impl Default for Limits {
             recipients: 1000,
             hops: 50,
             sessions: 1000,
+            sessions_per_client: 50,
+            session_time: Duration::from_secs(3600),
             idle_timeout: Duration::from_secs(300),
+            min_rate: 500,
             filter_calls: 256,
         }
     }
@@ -81,12 +90,16 @@ impl Default for Queue {
 pub(super) fn read_limits(root: &Section<'_, '_>) -> Limits {
     let default = Limits::default();
     let Some(section) = root.section("limits") else { return default };
+    let count = |key, default| section.read(key, units::count).map_or(default, |count| count as usize);
     let limits = Limits {
         message_size: section.read("message-size", units::size).unwrap_or(default.message_size),
-        recipients: section.read("recipients", units::count).map_or(default.recipients, |count| count as usize),
-        hops: section.read("hops", units::count).map_or(default.hops, |count| count as usize),
-        sessions: section.read("sessions", units::count).map_or(default.sessions, |count| count as usize),
+        recipients: count("recipients", default.recipients),
+        hops: count("hops", default.hops),
+        sessions: count("sessions", default.sessions),
+        sessions_per_client: count("sessions-per-client", default.sessions_per_client),
+        session_time: section.read("session-time", units::duration).unwrap_or(default.session_time),
         idle_timeout: section.read("idle-timeout", units::duration).unwrap_or(default.idle_timeout),
+        min_rate: section.read("min-rate", units::size).unwrap_or(default.min_rate),
         filter_calls: section.read("filter-calls", units::count).unwrap_or(default.filter_calls),
     };
     section.finish();

@@ -6,10 +6,14 @@ use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::watch,
-    time::timeout,
+    time::{Instant, timeout, timeout_at},
 };
 
-use super::decide::Desk;
+use super::{
+    deadline::{Deadline, Patience},
+    decide::Desk,
+    settings::Settings,
+};
 use crate::{
     events::{Disconnected, Event, Refused},
     smtp::{Action, EnhancedCode, Reply, Session},
@@ -30,9 +34,12 @@ enum SessionError {
     /// The client is gone; a message that was coming in is gone with it.
     #[error("lost connection")]
     Lost,
-    /// It said or took nothing for too long: `421 4.4.2`.
+    /// It took too long over one command or message, or takes no replies: `421 4.4.2`.
     #[error("timeout exceeded")]
     Timeout,
+    /// It has been here for too long: `421 4.4.2`.
+    #[error("session time exceeded")]
+    TooLong,
     /// We are going: `421 4.3.2`.
     #[error("service shutting down")]
     Shutdown,
@@ -49,12 +56,18 @@ pub(super) struct Connection<S> {
     session: Session,
     desk: Desk,
     shutdown: watch::Receiver<bool>,
+    /// When the session is over, unless a message is coming in.
+    end: Instant,
+    /// When the command or message that is coming in must be there; none while we are busy with the last one.
+    deadline: Option<Deadline>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(stream: S, desk: Desk, shutdown: watch::Receiver<bool>) -> Self {
         let session = Session::new(desk.shared.session.clone());
-        Self { stream, input: BytesMut::new(), output: BytesMut::new(), session, desk, shutdown }
+        let end = Instant::now() + desk.shared.settings.session_time;
+        let (input, output) = (BytesMut::new(), BytesMut::new());
+        Self { stream, input, output, session, desk, shutdown, end, deadline: None }
     }
 
     /// From the greeting to the end.
@@ -70,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }));
         let Err(error) = ended else { return };
         let code = match error {
-            SessionError::Timeout => EnhancedCode(4, 4, 2),
+            SessionError::Timeout | SessionError::TooLong => EnhancedCode(4, 4, 2),
             SessionError::Shutdown => EnhancedCode(4, 3, 2),
             SessionError::Lost | SessionError::Socket(_) => return,
         };
@@ -85,6 +98,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let welcome = self.desk.connect().await;
         let mut action = self.session.greet(welcome);
         loop {
+            if action != Action::Read {
+                self.deadline = None;
+            }
             action = match action {
                 Action::Read => {
                     self.flush().await?;
@@ -147,7 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         written.map_err(|_| SessionError::Timeout)?.map_err(SessionError::Socket)
     }
 
-    /// Wait for more from the client. A shutdown interrupts that, but not a message that is coming in.
+    /// Wait for more from the client. A shutdown interrupts that, and the end of the session's time, but not a message that
+    /// is coming in.
     async fn read(&mut self) -> Result<(), SessionError> {
         let receiving = self.session.receiving().is_some();
         if !receiving && self.input.is_empty() && self.input.capacity() > COMMAND_READ {
@@ -155,14 +172,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             self.input = BytesMut::new();
         }
         self.input.reserve(if receiving { DATA_READ } else { COMMAND_READ });
-        let idle = self.desk.shared.settings.idle_timeout;
+        let Settings { idle_timeout, min_rate, .. } = self.desk.shared.settings;
+        let patience = Patience { request: idle_timeout, rate: min_rate };
+        let deadline = self.deadline.get_or_insert_with(|| Deadline::new(patience, Instant::now()));
+        let (at, late) = match deadline.at() {
+            at if !receiving && self.end < at => (self.end, SessionError::TooLong),
+            at => (at, SessionError::Timeout),
+        };
         let octets = tokio::select! {
             biased;
             () = stopped(&mut self.shutdown), if !receiving => return Err(SessionError::Shutdown),
-            octets = timeout(idle, self.stream.read_buf(&mut self.input)) => octets,
+            octets = timeout_at(at, self.stream.read_buf(&mut self.input)) => octets,
         };
-        match octets.map_err(|_| SessionError::Timeout)? {
+        match octets.map_err(|_| late)? {
             Ok(0) => Err(SessionError::Lost),
+            Ok(octets) if receiving => {
+                deadline.earn(octets, Instant::now());
+                Ok(())
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(SessionError::Socket(error)),
         }

@@ -11,12 +11,13 @@ use bytes::BytesMut;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
 use super::{
+    admission::Admission,
     connection::{Connection, stopped},
     decide::{Desk, Shared},
     settings::Settings,
@@ -25,7 +26,7 @@ use crate::{
     events::Observers,
     mail::Client,
     pipeline::Pipeline,
-    smtp::{EnhancedCode, Reply, SessionSettings},
+    smtp::{Reply, SessionSettings},
     spool::{IdSource, Spool},
 };
 
@@ -79,13 +80,13 @@ impl Server {
             size_limit: settings.size_limit,
             recipient_limit: settings.recipient_limit,
         });
-        let room = Arc::new(Semaphore::new(settings.max_sessions));
+        let admission = Arc::new(Admission::new(settings.max_sessions, settings.max_sessions_per_client));
         let shared = Arc::new(Shared { settings, session, pipeline, spool, observers, ids: IdSource::new() });
         let (mut addresses, mut listeners) = (vec![], JoinSet::new());
         for (name, address, listener) in bound {
             addresses.push((name, address));
-            let acceptor =
-                Acceptor { shared: Arc::clone(&shared), room: Arc::clone(&room), shutdown: shutdown.clone() };
+            let (shared, admission) = (Arc::clone(&shared), Arc::clone(&admission));
+            let acceptor = Acceptor { shared, admission, shutdown: shutdown.clone() };
             listeners.spawn(acceptor.run(listener));
         }
         Ok(Self { addresses, listeners })
@@ -118,7 +119,7 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
 /// Accepts on one address.
 struct Acceptor {
     shared: Arc<Shared>,
-    room: Arc<Semaphore>,
+    admission: Arc<Admission>,
     shutdown: watch::Receiver<bool>,
 }
 
@@ -152,30 +153,34 @@ impl Acceptor {
 
     fn admit(&self, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-            tracing::warn!(client = %peer, limit = self.shared.settings.max_sessions, "too many sessions");
-            turn_away(stream, &self.shared.settings.hostname);
-            return;
+        let Settings { trusted, hostname, .. } = &self.shared.settings;
+        let trusted = trusted.iter().any(|network| network.contains(peer.ip()));
+        let place = match self.admission.admit(peer.ip(), trusted) {
+            Ok(place) => place,
+            Err(crowded) => {
+                tracing::warn!(client = %peer, "{crowded}");
+                turn_away(stream, &crowded.reply(hostname));
+                return;
+            }
         };
         // Replies are written in one piece; waiting for more to send would only delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(client = %peer, "set_nodelay: {error}");
         }
-        let trusted = self.shared.settings.trusted.iter().any(|network| network.contains(peer.ip()));
         let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted };
         let desk = Desk::new(Arc::clone(&self.shared), client);
         let connection = Connection::new(stream, desk, self.shutdown.clone());
         sessions.spawn(async move {
             connection.run().await;
-            drop(permit);
+            drop(place);
         });
     }
 }
 
 /// Say that there is no room, without waiting for a client that doesn't listen.
-fn turn_away(stream: TcpStream, hostname: &str) {
+fn turn_away(stream: TcpStream, reply: &Reply) {
     let mut words = BytesMut::new();
-    Reply::new(421, EnhancedCode(4, 3, 2), format!("{hostname} Error: too many connections")).write(&mut words);
+    reply.write(&mut words);
     let told = stream.into_std().and_then(|mut stream| io::Write::write_all(&mut stream, &words));
     if let Err(error) = told {
         tracing::debug!("421: {error}");

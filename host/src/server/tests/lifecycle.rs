@@ -49,6 +49,48 @@ async fn silent_clients_are_told_and_left() {
     relay.stop().await;
 }
 
+/// Sends one octet after the other until the server has enough; its last words.
+async fn trickle(client: Client) -> String {
+    let (reading, mut writing) = client.stream.into_inner().into_split();
+    let octets = tokio::spawn(async move {
+        while writing.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    });
+    let mut said = String::new();
+    timeout(PATIENCE, BufReader::new(reading).read_line(&mut said)).await.expect("in time").expect("reads");
+    timeout(PATIENCE, octets).await.expect("closed").expect("no panic");
+    said.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn commands_and_messages_that_trickle_in_are_not_waited_for() {
+    let settings = Settings { idle_timeout: Duration::from_millis(300), ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let farewell = "421 4.4.2 relay.example Error: timeout exceeded";
+    assert_eq!(trickle(relay.connect().await).await, farewell);
+    let mut client = relay.connect().await;
+    client.begin().await;
+    assert!(client.say("DATA").await.starts_with("354"));
+    assert_eq!(trickle(client).await, farewell);
+    assert_eq!(relay.messages().len(), 0);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_has_an_end_but_not_inside_a_message() {
+    let settings = Settings { session_time: Duration::from_millis(200), ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let (mut idle, mut busy) = (relay.connect().await, relay.connect().await);
+    busy.begin().await;
+    assert!(busy.say("DATA").await.starts_with("354"));
+    let farewell = "421 4.4.2 relay.example Error: session time exceeded";
+    assert_eq!(idle.reply().await, farewell);
+    assert!(busy.say("Subject: x\r\n.").await.starts_with("250"));
+    assert_eq!(busy.reply().await, farewell);
+    relay.stop().await;
+}
+
 #[tokio::test]
 async fn a_client_that_vanishes_takes_only_its_own_message_along() {
     let relay = Relay::start(Pipeline::default()).await;

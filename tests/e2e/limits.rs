@@ -1,0 +1,57 @@
+//! What the relay takes on: clients with too many sessions, sessions that hardly say anything, and everybody else beside them.
+
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    thread,
+    time::Duration,
+};
+
+use crate::{client::Client, relay::Relay, sink::Sink};
+
+/// Nobody on this machine is trusted.
+const STRANGERS: &str = "[networks]\ntrusted = [\"192.0.2.0/24\"]\n[relay]\ndomains = [\"example.net\"]\n";
+
+#[test]
+fn a_client_has_so_many_sessions_and_no_more() {
+    let sink = Sink::start();
+    let relay = Relay::start(&format!("{STRANGERS}[limits]\nsessions-per-client = 2\n"), sink.address());
+    let _sessions: Vec<_> = (0..2).map(|_| Client::connect(relay.address()).expect("a session")).collect();
+    let (greeting, _) = Client::greeted(relay.address()).expect("a connection");
+    assert_eq!(greeting, "421 4.7.0 relay.example.com Error: too many connections from 127.0.0.1");
+}
+
+#[test]
+fn sessions_that_trickle_end_and_nobody_else_notices() {
+    let sink = Sink::start();
+    let limits = "[limits]\nsessions-per-client = 100\nidle-timeout = \"2s\"\n";
+    let relay = Relay::start(&format!("{STRANGERS}{limits}"), sink.address());
+    let address = relay.address();
+    let slow = thread::spawn(move || {
+        let mut streams: Vec<_> = (0..60).map(|_| TcpStream::connect(address).expect("a connection")).collect();
+        let enough = Duration::from_secs(60);
+        streams.iter().for_each(|stream| stream.set_read_timeout(Some(enough)).expect("a timeout"));
+        // One octet a second each, until the relay has had enough of all of them.
+        while streams.iter_mut().map(|stream| stream.write_all(b"N")).filter(Result::is_ok).count() > 0 {
+            thread::sleep(Duration::from_secs(1));
+        }
+        let last_words = |stream: &mut TcpStream| {
+            let mut said = Vec::new();
+            // A reset may take the rest away; what came before it counts.
+            stream.read_to_end(&mut said).ok();
+            String::from_utf8_lossy(&said).into_owned()
+        };
+        streams.iter_mut().map(last_words).collect::<Vec<_>>()
+    });
+    let mut sent = 0;
+    while !slow.is_finished() {
+        let mut client = Client::connect(relay.address()).expect("a session");
+        let reply = client.send("a@example.org", &["b@example.net"], b"Subject: x\r\n\r\n").expect("a reply");
+        assert!(reply.starts_with("250"), "{reply}");
+        sent += 1;
+    }
+    for said in slow.join().expect("no panic") {
+        assert!(said.ends_with("421 4.4.2 relay.example.com Error: timeout exceeded\r\n"), "{said:?}");
+    }
+    assert!(sent > 0);
+}
