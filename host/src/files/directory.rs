@@ -74,13 +74,11 @@ impl Directory {
     /// Promise a name: this one, or with a number. None where there is such a file and it is to stay.
     fn promise(&self, name: String, existing: Existing) -> Option<String> {
         let mut promised = self.promised();
-        let taken = |promised: &BTreeSet<String>, name: &str| promised.contains(name) || self.path.join(name).exists();
+        let taken = |name: &str| promised.contains(name) || is_there(&self.path_of(name));
         let name = match existing {
-            Existing::Skip if taken(&promised, &name) => return None,
-            Existing::Number if taken(&promised, &name) => {
-                (2..).map(|number| name::numbered(&name, number)).find(|name| !taken(&promised, name))?
-            }
-            Existing::Number | Existing::Overwrite | Existing::Skip => name,
+            Existing::Skip if taken(&name) => return None,
+            Existing::Number => name::free(&name, taken),
+            Existing::Overwrite | Existing::Skip => name,
         };
         promised.insert(name.clone());
         Some(name)
@@ -97,6 +95,11 @@ impl Directory {
     fn promised(&self) -> MutexGuard<'_, BTreeSet<String>> {
         self.promised.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether something has this name, be it a link that leads nowhere.
+pub(super) fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
 }
 
 /// The path of an unfinished file, which is removed with it.

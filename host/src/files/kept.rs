@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    directory::{Directory, Unfinished},
+    directory::{Directory, Unfinished, is_there},
     name,
 };
 
@@ -116,18 +116,13 @@ fn place(temporary: &Path, target: &Path, overwrite: bool) -> Result<(), Publish
         fs::rename(temporary, target).map_err(failed)?;
     } else {
         // A link, unlike a renaming, fails where there is something.
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
         let mut place = target.to_owned();
-        for number in 2.. {
-            match fs::hard_link(temporary, &place) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    let name = target.file_name().unwrap_or_default().to_string_lossy();
-                    place.set_file_name(name::numbered(&name, number));
-                }
-                linked => {
-                    linked.map_err(failed)?;
-                    break;
-                }
+        while let Err(error) = fs::hard_link(temporary, &place) {
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                return Err(failed(error));
             }
+            place.set_file_name(name::free(&name, |name| is_there(&target.with_file_name(name))));
         }
         fs::remove_file(temporary).map_err(failed)?;
     }

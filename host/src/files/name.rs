@@ -21,8 +21,29 @@ pub(super) fn safe(wish: &str) -> String {
     format!("{stem}{extension}")
 }
 
+/// The name, or the same with a number, so that it isn't taken. The number is found by doubling and halving: a name that thousands
+/// had before costs two dozen questions. Where numbers are free below the highest, it may be any of them.
+pub(super) fn free(name: &str, taken: impl Fn(&str) -> bool) -> String {
+    if !taken(name) {
+        return name.to_owned();
+    }
+    let (mut low, mut high) = (1, 2);
+    while taken(&numbered(name, high)) {
+        (low, high) = (high, high.saturating_mul(2));
+    }
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if taken(&numbered(name, middle)) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    numbered(name, high)
+}
+
 /// The same name with a number before its extension: `report-2.pdf`.
-pub(super) fn numbered(name: &str, number: u32) -> String {
+fn numbered(name: &str, number: u64) -> String {
     let (stem, extension) = parts(name);
     format!("{stem}-{number}{extension}")
 }
@@ -45,6 +66,8 @@ fn cut(text: &str, longest: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -74,6 +97,24 @@ mod tests {
         assert_eq!(safe(&"ü".repeat(300)), "ü".repeat(100));
         assert_eq!(numbered("report.pdf", 2), "report-2.pdf");
         assert_eq!(numbered("README", 3), "README-3");
+    }
+
+    #[test]
+    fn a_name_that_many_had_is_numbered_with_few_questions() {
+        for had in [0, 1, 2, 3, 4, 5, 1000, 100_000] {
+            let questions = Cell::new(0);
+            let taken = |name: &str| {
+                questions.set(questions.get() + 1);
+                name == "a.pdf" && had > 0
+                    || name
+                        .strip_prefix("a-")
+                        .and_then(|rest| rest.strip_suffix(".pdf")?.parse().ok())
+                        .is_some_and(|n: u64| n <= had)
+            };
+            let expected = if had == 0 { "a.pdf".to_owned() } else { format!("a-{}.pdf", (had + 1).max(2)) };
+            assert_eq!(free("a.pdf", taken), expected);
+            assert!(questions.get() < 40, "{} questions for {had}", questions.get());
+        }
     }
 
     proptest! {
