@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("events", &["mail", "pipeline", "smtp"]),
     ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
     ("server", &["dns", "events", "files", "mail", "pipeline", "smtp", "spool"]),
-    ("admin", &["pipeline", "spool"]),
+    ("admin", &["events", "pipeline", "smtp", "spool"]),
     ("config", &["delivery", "dns", "mail", "pipeline", "tables"]),
 ];
 

@@ -17,6 +17,7 @@ use crate::{
 
 const CLIENTS: usize = 4;
 const MESSAGES: usize = 25;
+const FINE: &[u8] = b"Subject: fine\r\n\r\n";
 
 /// Status line and body of a GET.
 pub(crate) fn get(address: SocketAddr, path: &str) -> (String, String) {
@@ -73,10 +74,11 @@ fn metrics_add_up_to_what_clients_sent() {
             let mut client = Client::connect(address).expect("a session");
             for number in 0..MESSAGES {
                 let broken = number % 5 == 0;
-                let subject: &[u8] = if broken { b"Subject: panic\r\n\r\n" } else { b"Subject: fine\r\n\r\n" };
+                let subject: &[u8] = if broken { b"Subject: panic\r\n\r\n" } else { FINE };
                 let reply = client.send("a@h.example.com", &["b@example.net"], subject).expect("a reply");
                 assert!(reply.starts_with(if broken { "451" } else { "250" }), "{reply}");
             }
+            client.command("RCPT TO:<b@example.net>").expect("a reply");
         })
     });
     let sending: Vec<_> = sending.collect();
@@ -87,6 +89,7 @@ fn metrics_add_up_to_what_clients_sent() {
     sending.into_iter().for_each(|one| one.join().expect("all are sent"));
     let (all, broken) = ((CLIENTS * MESSAGES) as f64, (CLIENTS * MESSAGES / 5) as f64);
     wait_until("all are delivered", || sink.count() as f64 == all - broken);
+    wait_until("all clients are gone", || scrape(&relay)["mailweir_sessions_open"] == 0.0);
     wait_until("the queue is empty", || scrape(&relay)["mailweir_queue_recipients{state=\"leased\"}"] == 0.0);
     let samples = scrape(&relay);
     assert_eq!(counted(&samples, "duration_seconds_count", "masquerade", ""), all);
@@ -95,6 +98,16 @@ fn metrics_add_up_to_what_clients_sent() {
     assert_eq!(counted(&samples, "failures_total", "broken", ",kind=\"trap\""), broken);
     assert!(counted(&samples, "memory_peak_bytes", "masquerade", "") >= 65_536.0);
     assert_eq!(samples["mailweir_queue_oldest_age_seconds"], 0.0);
+    let count = |metric: &str| samples[&format!("mailweir_{metric}")];
+    assert_eq!((count("sessions_total"), count("sessions_open")), (CLIENTS as f64, 0.0));
+    assert_eq!(count("sessions_ended_total{tls=\"no\",login=\"no\"}"), CLIENTS as f64);
+    assert_eq!(count("messages_total{result=\"queued\"}"), all - broken);
+    assert_eq!(count("messages_total{result=\"deferred\"}"), broken);
+    assert_eq!(count("messages_taken_bytes_total"), (all - broken) * (FINE.len() as f64));
+    assert_eq!(count("recipients_taken_total"), all - broken);
+    assert_eq!(count("deliveries_total{result=\"delivered\"}"), all - broken);
+    assert_eq!(count("delivery_delay_seconds_count"), all - broken);
+    assert_eq!(count("refusals_total{command=\"RCPT\",class=\"5\"}"), CLIENTS as f64);
     assert!(samples["process_resident_memory_bytes"] > 0.0 && samples["process_cpu_seconds_total"] > 0.0);
 }
 

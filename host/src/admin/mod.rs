@@ -7,6 +7,7 @@ mod process;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::{
     io,
@@ -27,6 +28,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{pipeline::Pipeline, spool::Spool};
 
 pub use process::resident_memory;
+pub use traffic::Traffic;
 
 /// What a scraper is told about the form of the metrics (OpenMetrics 1.0).
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,13 +53,14 @@ impl Admin {
         address: SocketAddr,
         pipeline: Arc<Pipeline>,
         spool: Arc<dyn Spool>,
+        traffic: &Traffic,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, AdminError> {
         let failed = |source| AdminError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         tracing::info!(%address, "metrics");
-        let watched = Arc::new(Watched::new(pipeline, spool, shutdown));
+        let watched = Arc::new(Watched::new(pipeline, spool, traffic, shutdown));
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/healthz/live", get(async || "live\n"))
@@ -92,12 +95,13 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(pipeline: Arc<Pipeline>, spool: Arc<dyn Spool>, shutdown: watch::Receiver<bool>) -> Self {
+    fn new(pipeline: Arc<Pipeline>, spool: Arc<dyn Spool>, traffic: &Traffic, shutdown: watch::Receiver<bool>) -> Self {
         let mut registry = Registry::default();
         let queue = Arc::default();
         registry.register_collector(Box::new(process::Process));
         let ours = registry.sub_registry_with_prefix("mailweir");
         ours.register("build", "Version of the relay", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        traffic.register(ours);
         ours.register_collector(Box::new(filters::Filters(pipeline)));
         ours.register_collector(Box::new(queue::Gauges(Arc::clone(&queue))));
         Self { registry, spool, queue, shutdown }

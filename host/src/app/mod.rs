@@ -6,19 +6,19 @@ mod relay_domains;
 mod routes;
 mod stages;
 mod tables;
+mod watchers;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use tokio::sync::watch;
 
-use self::relay_domains::OurDomains;
+use self::{relay_domains::OurDomains, watchers::Watchers};
 use crate::{
-    admin::{Admin, AdminError},
+    admin::AdminError,
     config::{Config, Diagnostic, Source},
     control::{Answer, Control, ControlError, Handler, Request},
     delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
     dns::{DnsError, Resolver},
-    events::{Log, Observers},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
     spool::{Change, SpoolError, SqliteSpool},
@@ -79,12 +79,8 @@ impl App {
     pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
         server::publish_pending(&*spool).await?;
-        let admin =
-            self.config.admin.as_ref().map(|(address, _)| {
-                Admin::start(*address, Arc::clone(&self.pipeline), spool.clone(), shutdown.clone())
-            });
-        let _admin = if let Some(admin) = admin { Some(admin.await?) } else { None };
-        let observers = Observers::new([Arc::new(Log) as _]);
+        let watchers = Watchers::start(&self, spool.clone(), shutdown.clone()).await?;
+        let observers = watchers.observers.clone();
         let (settings, pipeline) = (self.server_settings(), Arc::clone(&self.pipeline));
         let server = Server::start(settings, pipeline, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
