@@ -168,5 +168,6 @@ async fn a_spinning_guest_does_not_stop_the_relay() {
     other.abort();
     assert_eq!(error.kind, FailureKind::Timeout, "{error}");
     let turns = turns.load(Ordering::Relaxed);
-    assert!(turns > 50, "another task got its turn {turns} times in 2 seconds");
+    // Hundreds where nothing else runs. A guest that keeps the thread leaves none, or the one before its call.
+    assert!(turns > 5, "another task got its turn {turns} times in 2 seconds");
 }
