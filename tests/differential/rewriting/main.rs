@@ -1,5 +1,5 @@
 //! Canonical, masquerade and generic beside a real Postfix: random configurations, tables and messages go through both to a next hop, and
-//! what arrives there is compared, envelope and header.
+//! what arrives there is compared, envelope and header; and `table query` beside `postmap -q`.
 //!
 //! `N` (100) messages are sent; `SEED` repeats a run, which prints it. Each documented difference is counted under its name; anything
 //! else fails with what is needed to see it again. Needs root, as Postfix does.
@@ -24,6 +24,7 @@ mod sink;
 mod arrival;
 mod compare;
 mod letter;
+mod query;
 mod setup;
 mod table;
 
