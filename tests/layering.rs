@@ -1,4 +1,4 @@
-//! Who may import whom: the picture of `host/README.md`, kept true.
+//! Who may import whom: the picture of `host/README.md`, kept true; and that each rule of `tests/rules.txt` has a test.
 
 use std::{
     fs,
@@ -187,6 +187,41 @@ fn files_are_short_and_say_what_they_are() {
         }
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The part of a file that is tests.
+fn tests_of(path: &Path, text: &str) -> String {
+    let is_test = path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("tests"));
+    let start = if is_test { Some(0) } else { text.find("#[cfg(test)]\nmod tests {") };
+    start.map_or_else(String::new, |start| text.split_at(start).1.to_owned())
+}
+
+/// Ids behind `// Rule` and `// Rules`, up to a colon.
+fn rules_named(text: &str) -> Vec<String> {
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim_start();
+        line.strip_prefix("// Rules ").or_else(|| line.strip_prefix("// Rule "))
+    });
+    let ids = lines.flat_map(|line| line.split(':').next().unwrap_or_default().split(", "));
+    ids.map(|id| id.trim().to_owned()).collect()
+}
+
+#[test]
+fn each_rule_of_postfix_is_named_by_a_test() {
+    let list = fs::read_to_string(repository().join("tests/rules.txt")).expect("the rules");
+    let rules: Vec<_> =
+        list.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once("  ")).collect();
+    assert!(rules.len() > 80, "the list is read");
+    let mut named = Vec::new();
+    for folder in ["host/src", "plugins", "tests"] {
+        for path in rust_files(&repository().join(folder)) {
+            named.extend(rules_named(&tests_of(&path, &fs::read_to_string(&path).expect("UTF-8"))));
+        }
+    }
+    let missing: Vec<_> = rules.iter().filter(|(id, _)| !named.iter().any(|name| name == id)).collect();
+    assert!(missing.is_empty(), "no test names these rules of tests/rules.txt: {missing:#?}");
+    let unknown: Vec<_> = named.iter().filter(|name| !rules.iter().any(|(id, _)| id == name)).collect();
+    assert!(unknown.is_empty(), "tests name rules that are not in tests/rules.txt: {unknown:?}");
 }
 
 #[test]

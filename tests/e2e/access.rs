@@ -69,7 +69,7 @@ fn bounces_go_to_one_recipient() {
 
 #[test]
 fn actions_hit_the_whole_message() {
-    // Trap 18
+    // Rule trap 18
     let sink = Sink::start();
     let relay = Relay::start(LISTS, sink.address());
     let mut client = Client::connect(relay.address()).expect("a session");
@@ -116,7 +116,7 @@ config.sender = ["reject_unknown_sender_domain"]
 
 #[test]
 fn without_delay_a_refused_client_hears_it_at_once() {
-    // S9
+    // Rule S9
     let config = "[networks]\ntrusted = []\n[[session]]\nplugin = \"access\"\nconfig.client = [\"reject\"]\n";
     let sink = Sink::start();
     let relay = Relay::start_with_head("delay-reject = false\n", config, sink.address());

@@ -8,6 +8,7 @@ mod relay;
 mod sink;
 
 mod access;
+mod address_rules;
 #[path = "../support/dns_server.rs"]
 mod dns_server;
 

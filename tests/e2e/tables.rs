@@ -115,7 +115,7 @@ fn patterns_and_networks_answer_as_in_postfix() {
         let theirs = run_in(path, "postmap", &["-c", ".", "-q", "-", kind], keys);
         assert_eq!(stdout(&table(path, &["query", kind, "-"], keys)), stdout(&theirs), "{kind}");
     }
-    // Trap 2: the flag that does the opposite of what it looks like is told.
+    // Rule trap 2: the flag that does the opposite of what it looks like is told.
     let checked = table(path, &["check", "regexp:patterns"], "");
     assert_eq!(checked.status.code(), Some(1));
     assert!(
@@ -140,7 +140,7 @@ fn what_is_wrong_with_a_table_is_told_with_its_line() {
             said.contains("people:3: warning: key `novalue` has no value") && said.contains("2 rows, 3 warnings"),
             "{said}"
         );
-        // Trap 27: the first row of a key counts.
+        // Rule trap 27: the first row of a key counts.
         assert_eq!(stdout(&table(path, &["query", &format!("{kind}:people"), "a"], "")), "1\n");
     }
     assert_eq!(table(path, &["query", "text:people", "nobody"], "").status.code(), Some(1));

@@ -216,6 +216,7 @@ mod tests {
         for (text, error) in [
             ("", Empty),
             ("user", NoDomain),
+            // Rule S3: Postfix sends these on as `""@example.com`.
             ("@example.com", NoLocalPart),
             ("a b@example.com", LocalPart),
             ("a<b@example.com", LocalPart),

@@ -138,7 +138,7 @@ mod tests {
             ("postmaster", true),
             ("a@elsewhere.example", false),
             ("a@[192.0.2.1]", false),
-            // Trap 21.
+            // Rule trap 21
             ("a%elsewhere.example@ours.example", false),
             ("elsewhere.example!a@ours.example", false),
             ("\"a@elsewhere.example\"@ours.example", false),

@@ -109,7 +109,7 @@ fn a_whole_session() {
 fn greetings() {
     let mut client = Client::new();
     assert_eq!(client.session.greet(Ok(())), Action::Reply(Reply::plain(220, "relay.example ESMTP Mailweir")));
-    // Rule S9.
+    // Rule S9
     let refusal = Reply::new(554, EnhancedCode(5, 7, 1), "go away");
     assert_eq!(client.session.greet(Err(refusal.clone())), Action::Reply(refusal));
     assert_eq!(client.say("EHLO me\r\nNOOP\r\nBOGUS\r\n"), ["503 5.7.0 Error: access denied"; 3].join("|"));

@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_decides() {
-        // 5.3
+        // Rule 5.3
         let (table, warnings) = Cidr::parse(
             b"10.1.2.3 host\n10.1.0.0/16 net\n!10.0.0.0/7 outside\nif 10.0.0.0/9\n10.2.0.0/16 inner\nendif\n10.0.0.0/8 rest\n[2001:db8::]/32 six\n",
         );
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn bad_rules_are_skipped_with_a_warning() {
-        // 5.3, S15: no octal; bits behind the prefix; no value.
+        // Rules 5.3, S15: no octal; bits behind the prefix; no value.
         let (table, warnings) =
             Cidr::parse(b"010.0.0.1 octal\n10.0.0.1/8 bits\n10.0.0.0/8\nendif\nif 10.0.0.0/8\n10.0.0.0/8 ok\n");
         assert_eq!(warnings.iter().map(|warning| warning.line).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);

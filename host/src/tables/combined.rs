@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn unions_join_and_pipes_follow() {
-        // 5.4
+        // Rule 5.4
         let (one, two) = (table(&[("a", "b"), ("x", "1")]), table(&[("b", "c"), ("x", "2")]));
         let union = Union(vec![Arc::clone(&one), Arc::clone(&two)]);
         assert_eq!(union.lookup("X").expect("a value").as_deref(), Some("1,2"));
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn an_error_of_a_part_is_an_error_of_the_whole() {
-        // L3, trap 20
+        // Rules L3, trap 20
         let failing: Arc<dyn Table> = Arc::new(Failing("no".to_owned()));
         assert!(Union(vec![table(&[("a", "b")]), Arc::clone(&failing)]).lookup("a").is_err());
         assert!(Pipe(vec![table(&[("a", "b")]), failing]).lookup("a").is_err());

@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_decides() {
-        // 5.2
+        // Rule 5.2
         let content = "/^(.*)-outgoing@(.*)$/ 550 Use ${1}@$(2) instead, not $$1\n!/@/ no domain\n\
                        if /example\\.com$/\n/^bounce/ inner\n!/^(joe|ann)@/ not joe\nendif\n#/x/ comment\n|a/b| slash\n/./ rest\n";
         for dialect in [Dialect::Regexp, Dialect::Pcre] {
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn flags_are_switches() {
-        // Trap 2: `i` makes a pattern sensitive to case, and check says so.
+        // Rule trap 2: `i` makes a pattern sensitive to case, and check says so.
         let (table, warnings) = Patterns::parse(b"/^JOE$/i joe\n", Dialect::Pcre);
         assert_eq!(value(&table, "joe"), None);
         assert_eq!(value(&table, "JOE").as_deref(), Some("joe"));
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(value(&back, "ab-ab").as_deref(), Some("twice ab"));
         assert_eq!(value(&back, "aax").as_deref(), Some("ahead"));
         let slow = table("/^(?:(?=a)a|a(?=a)|aa)*b\\z(?<=b)/ never\n", Dialect::Pcre);
-        // L3, trap 20: an error, not "not found".
+        // Rules L3, trap 20: an error, not "not found".
         assert!(slow.lookup(&"a".repeat(400)).is_err());
     }
 
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_blank_before_a_rule_makes_it_part_of_the_one_before() {
-        // Trap 28
+        // Rule trap 28
         let (table, _) = Patterns::parse(b"if /a/\n  /b/ inner\nendif\n/./ rest\n", Dialect::Pcre);
         assert_eq!(value(&table, "ab").as_deref(), Some("rest"));
     }

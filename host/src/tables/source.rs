@@ -114,12 +114,19 @@ mod tests {
 
     #[test]
     fn rows_go_on_behind_blanks() {
-        // 5.1, trap 28
+        // Rules 5.1, trap 28
         let content = b"# comment\n\na  1\nlong@d a@b,\n  # comment inside\n\tc@d\nz 9";
         let read: Vec<_> =
             rows(content).map(|row| row.map(|row| (row.line, row.key.into_owned(), row.value.into_owned()))).collect();
         let row = |line, key: &str, value: &str| Ok((line, key.to_owned(), value.to_owned()));
         assert_eq!(read, [row(3, "a", "1"), row(4, "long@d", "a@b,\tc@d"), row(7, "z", "9")]);
+    }
+
+    #[test]
+    fn keys_are_folded_beyond_ascii() {
+        // Rules 2.5, S14: to lower case; Postfix also makes `ss` of `ß`.
+        assert_eq!(fold("Joe@\u{c4}RGER.example"), "joe@\u{e4}rger.example");
+        assert_eq!(fold("Stra\u{df}e"), "stra\u{df}e");
     }
 
     proptest! {

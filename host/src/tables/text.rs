@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn reads_the_source_format_of_postmap() {
-        // 5.1, 2.5
+        // Rules 5.1, 2.5
         let (table, warnings) = Text::parse(b"Joe@Example.com  Joe.Doe@example.com\n\"sp ace\"@d\tx@y\n");
         assert_eq!(warnings, []);
         assert_eq!(value(&table, "JOE@example.com").as_deref(), Some("Joe.Doe@example.com"));
@@ -91,7 +91,7 @@ mod tests {
         let (table, warnings) = Text::parse(b"a 1\nA 2\nnovalue\n\"open 3\nbad\xff 4\nname: 5\n");
         let lines: Vec<_> = warnings.iter().map(|warning| warning.line).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6]);
-        // Trap 27, S2: the first of two rows counts.
+        // Rules trap 27, S2: the first of two rows counts.
         assert_eq!(value(&table, "a").as_deref(), Some("1"));
         assert_eq!(value(&table, "name:").as_deref(), Some("5"));
     }

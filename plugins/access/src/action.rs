@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn words_have_no_case_and_ignore_what_follows() {
-        // 6.2
+        // Rule 6.2
         for (value, action) in
             [("OK", Action::Permit), ("ok then", Action::Permit), ("Relay", Action::Permit), ("dunno x", Action::Dunno)]
         {
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn bare_digits_permit() {
-        // Trap 1
+        // Rule trap 1
         for value in ["550", "1", "1063982400"] {
             assert_eq!(parse(value), Action::Permit, "{value}");
         }
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn other_numbers_are_names_that_nobody_knows() {
-        // S7
+        // Rule S7
         for value in ["399 x", "600 x", "250 x", "55 x", "5500 x"] {
             assert!(matches!(parse(value), Action::Restrictions(_)), "{value}");
         }
@@ -182,7 +182,7 @@ mod tests {
     fn names_are_separated_by_blanks_and_commas() {
         let names = Action::Restrictions(vec!["strict".to_owned(), "permit".to_owned()]);
         assert_eq!(parse("strict, permit"), names);
-        // Trap 19
+        // Rule trap 19
         assert!(matches!(parse("check_sender_access hash:x"), Action::Impossible(_)));
         assert!(matches!(parse("FILTER smtp:x"), Action::Impossible(_)));
     }

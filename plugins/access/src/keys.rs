@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn of_mail_addresses_in_order() {
-        // 6.1, trap 16: the domain comes before `user@`.
+        // Rules 6.1, trap 16: the domain comes before `user@`.
         let keys = mail_address("user+ext@a.b.example", "+");
         let expected =
             ["user+ext@a.b.example", "user@a.b.example", "a.b.example", "b.example", "example", "user+ext@", "user@"];
@@ -98,21 +98,21 @@ mod tests {
         // Pattern tables get one question (trap 7).
         assert_eq!(whole(&keys), ["user+ext@a.b.example"]);
         assert_eq!(texts(&mail_address("user+ext@d", "")), ["user+ext@d", "d", "user+ext@"]);
-        // L6
+        // Rule L6
         let quoted = mail_address("\"a b\"@d", "");
         assert_eq!(texts(&quoted), ["\"a b\"@d", "a b@d", "d", "\"a b\"@", "a b@"]);
     }
 
     #[test]
     fn of_owned_addresses_in_order() {
-        // 2.1 without local domains
+        // Rule 2.1: without local domains
         assert_eq!(texts(&owned_address("u+x@d.example", "+")), ["u+x@d.example", "u@d.example", "@d.example"]);
         assert_eq!(texts(&owned_address("u@d.example", "+")), ["u@d.example", "@d.example"]);
     }
 
     #[test]
     fn of_hosts_in_order() {
-        // 6.1: clients, HELO
+        // Rule 6.1: clients, HELO
         assert_eq!(texts(&host("mail.example.org")), ["mail.example.org", "example.org", "org"]);
         assert_eq!(whole(&host("mail.example.org")), ["mail.example.org"]);
         assert_eq!(texts(&host("192.0.2.1")), ["192.0.2.1"]);
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn of_ip_addresses_in_order() {
-        // 6.1: the most specific one wins.
+        // Rule 6.1: the most specific one wins.
         assert_eq!(texts(&ip_address("127.0.0.3")), ["127.0.0.3", "127.0.0", "127.0", "127"]);
         assert_eq!(texts(&ip_address("2001:db8::1")), ["2001:db8::1", "2001:db8:", "2001:db8", "2001"]);
         assert_eq!(whole(&ip_address("127.0.0.3")), ["127.0.0.3"]);

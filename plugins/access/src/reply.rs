@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn enhanced_codes_of_addresses_fit_what_is_refused() {
-        // 6.2, dsn_fix
+        // Rule 6.2: dsn_fix
         for (given, sender, recipient, other) in [
             ("5.1.1", "5.1.7", "5.1.1", "5.0.0"),
             ("5.1.2", "5.1.8", "5.1.2", "5.0.0"),

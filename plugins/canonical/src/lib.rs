@@ -1,5 +1,7 @@
 //! Canonical: addresses become others through tables, in envelope and header (Postfix canonical(5)).
 
+use std::collections::BTreeMap;
+
 use mailweir_rewrite::{
     address::external,
     clients::RewriteClients,
@@ -124,26 +126,15 @@ impl Filter for Canonical {
 
 impl MessageFilter for Canonical {
     fn filter(&self, message: &Message) -> Result<Outcome, Failure> {
-        rewrite_message(message, &self.rewrite_clients, &mut Pass { canonical: self, seen: Vec::new() })
+        rewrite_message(message, &self.rewrite_clients, &mut Pass { canonical: self, seen: Default::default() })
     }
 }
 
 /// One message's way through the maps. The same address stands in several places of most messages; it is looked up once.
 struct Pass<'a> {
     canonical: &'a Canonical,
-    /// Address, index of the map, and what it became.
-    seen: Vec<(String, usize, Option<Mapped>)>,
-}
-
-impl Pass<'_> {
-    fn mapped(&mut self, address: &str, index: usize, tables: &[Table]) -> Result<Option<Mapped>, Failure> {
-        if let Some((.., known)) = self.seen.iter().find(|(seen, map, _)| *map == index && seen == address) {
-            return Ok(known.clone());
-        }
-        let mapped = map(address, tables, &self.canonical.rules)?;
-        self.seen.push((address.to_owned(), index, mapped.clone()));
-        Ok(mapped)
-    }
+    /// For each of the maps: what an address became.
+    seen: [BTreeMap<String, Option<Mapped>>; 3],
 }
 
 impl Pass<'_> {
@@ -162,7 +153,7 @@ impl Pass<'_> {
 impl Rewrite for Pass<'_> {
     fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
         let mut result: Option<Mapped> = None;
-        for (index, Map { tables, classes }) in self.canonical.maps.iter().enumerate() {
+        for (Map { tables, classes }, seen) in self.canonical.maps.iter().zip(&mut self.seen) {
             if tables.is_empty() || !classes.contains(&place) {
                 continue;
             }
@@ -170,7 +161,15 @@ impl Rewrite for Pass<'_> {
                 Some(mapped) => mapped.address.clone(),
                 None => self.canonical.rules.completion.standard_form(address),
             };
-            if let Some(mut mapped) = self.mapped(&current, index, tables)? {
+            let mapped = match seen.get(&current) {
+                Some(known) => known.clone(),
+                None => {
+                    let mapped = map(&current, tables, &self.canonical.rules)?;
+                    seen.insert(current, mapped.clone());
+                    mapped
+                }
+            };
+            if let Some(mut mapped) = mapped {
                 let before = result.take().map(|mapped| mapped.steps).unwrap_or_default();
                 mapped.steps.splice(0..0, before);
                 result = Some(mapped);

@@ -30,7 +30,7 @@ const BOTH: &str = r#"{"both": ["one", "two"], "recipient-delimiter": "+", "orig
 
 #[test]
 fn keys_come_before_tables() {
-    // L1, trap 6: `@dom` in the first table loses to `user@dom` in the second.
+    // Rules L1, trap 6: `@dom` in the first table loses to `user@dom` in the second.
     native::table("one", &[("@dom.example", "@first.example")]);
     native::table("two", &[("user@dom.example", "found@second.example")]);
     check(BOTH, &[("user@dom.example", "found@second.example"), ("other@dom.example", "other@first.example")]);
@@ -38,7 +38,7 @@ fn keys_come_before_tables() {
 
 #[test]
 fn keys_are_tried_in_postfix_order() {
-    // 2.1, L5, trap 8: `user` only for local domains, and the origin is one.
+    // Rules 2.1, L5, trap 8: `user` only for local domains, and the origin is one.
     native::table("two", &[]);
     let rows = [
         ("u+x@d.example", "full@r.example"),
@@ -64,7 +64,7 @@ fn keys_are_tried_in_postfix_order() {
 
 #[test]
 fn extensions_are_propagated() {
-    // M1, M3, trap 9
+    // Rules M1, M3, trap 9
     native::table("two", &[]);
     let rows = [("ext@dom.example", "extension@other.example"), ("swap@dom.example", "@isp.example"), ("@at", "@isp")];
     native::table("one", &rows);
@@ -82,7 +82,7 @@ fn extensions_are_propagated() {
 
 #[test]
 fn results_are_looked_up_again_and_circles_fail() {
-    // 2.4, trap 10: Postfix would deliver to where it happens to stop.
+    // Rules 2.4, trap 10: Postfix would deliver to where it happens to stop.
     native::table("two", &[]);
     let rows = [
         ("a@d.example", "b@d.example"),
@@ -100,13 +100,14 @@ fn results_are_looked_up_again_and_circles_fail() {
 
 #[test]
 fn results_are_read_as_addresses() {
-    // M2, M4 (trap 12), M5, 2.5: results keep their case.
+    // Rules M2, M4, trap 12, M5, 2.5: results keep their case.
     native::table("two", &[]);
     let rows = [
         ("many@d.example", "First@R.example, second@r.example"),
         ("short@d.example", "joe"),
         ("named@d.example", "Joe Doe <joe@r.example>"),
         ("none@d.example", "()"),
+        ("null@d.example", "<>"),
         ("\"a b\"@d.example", "ab@r.example"),
         ("\"a..b\"@d.example", "x..y@r.example"),
         ("host@d.example", "@host"),
@@ -121,27 +122,30 @@ fn results_are_read_as_addresses() {
             ("short@d.example", "joe@origin.example"),
             ("named@d.example", "joe@r.example"),
             ("\"a b\"@d.example", "ab@r.example"),
-            // L6, H7: keys and results have the quotes that they need, and no others.
+            // Rules L6, H7: keys and results have the quotes that they need, and no others.
             ("a..b@d.example", "\"x..y\"@r.example"),
             ("\"many\"@d.example", "First@R.example"),
             ("host@d.example", "host@host"),
             ("route@d.example", "joe@r.example"),
         ],
     );
-    let Failure(why) = sender(&filter(BOTH), "none@d.example").expect_err("no address");
-    assert!(why.contains("is no address"), "{why}");
+    // Rule S6: Postfix takes `<>` for the null sender.
+    for address in ["none@d.example", "null@d.example"] {
+        let Failure(why) = sender(&filter(BOTH), address).expect_err("no address");
+        assert!(why.contains("is no address"), "{why}");
+    }
 }
 
 #[test]
 fn a_failing_table_fails_the_message() {
-    // L3, trap 20: never "not found".
+    // Rules L3, trap 20: never "not found".
     let filter = filter(r#"{"both": ["there-is-no-such-table"]}"#);
     assert!(sender(&filter, "a@b.example").is_err());
 }
 
 #[test]
 fn specific_maps_come_first_and_only_in_their_places() {
-    // O1, 0.1, 0.2, trap 13: Reply-To is a sender's, Resent-Reply-To a recipient's.
+    // Rules O1, 0.1, 0.2, trap 13: Reply-To is a sender's, Resent-Reply-To a recipient's.
     native::table("s", &[("a@d.example", "s@d.example")]);
     native::table("r", &[("a@d.example", "r@d.example")]);
     native::table("b", &[("s@d.example", "sb@d.example"), ("r@d.example", "rb@d.example")]);
@@ -169,7 +173,7 @@ fn specific_maps_come_first_and_only_in_their_places() {
 
 #[test]
 fn the_null_sender_stays_null() {
-    // O4, S1
+    // Rules O4, S1
     native::table("one", &[("", "evil@d.example")]);
     native::table("two", &[]);
     let outcome = filter(BOTH).filter(&Message::builder().field("From", "<>").build()).expect("a result");
@@ -194,7 +198,7 @@ fn tells_which_row() {
 
 #[test]
 fn addresses_are_completed_for_the_lookup_and_where_wanted_in_the_message() {
-    // Section 1, 2.3 M2
+    // Rules section 1, 2.3, M2
     native::table(
         "one",
         &[
@@ -218,7 +222,7 @@ fn addresses_are_completed_for_the_lookup_and_where_wanted_in_the_message() {
     );
     check(&format!("{{{keys}, \"swap-bangpath\": false}}"), &[("site!user", "site!user")]);
     check(r#"{"complete": true, "origin": "o.example"}"#, &[("x%y", "x@y"), ("a@b.c.", "a@b.c"), ("\"a\"@b", "a@b")]);
-    // H5, section 1: a field keeps quotes that nobody needs, unless its address is completed.
+    // Rules H5, section 1: a field keeps quotes that nobody needs, unless its address is completed.
     let filter = filter(r#"{"complete": true, "origin": "o.example", "rewrite-clients": ["all"]}"#);
     let message = Message::builder().field("From", "\"a\"@b.c").field("To", "\"a\"@b.c., <@x,@y:a@b.c>").build();
     let edits = filter.filter(&message).expect("a result").edits;
@@ -228,7 +232,7 @@ fn addresses_are_completed_for_the_lookup_and_where_wanted_in_the_message() {
 
 #[test]
 fn header_fields_of_strangers_stay() {
-    // 0.3, trap 3
+    // Rules 0.3, trap 3
     native::table("one", &[("a@d.example", "b@d.example")]);
     let message = Message::builder().sender("a@d.example").field("From", "a@d.example");
     let edits = |config: &str| filter(config).filter(&message.clone().build()).expect("a result").edits.len();

@@ -2,6 +2,8 @@
 //!
 //! One lookup, not repeated; senders and recipients, envelope and header, whoever sent it. What the queue holds stays as it is.
 
+use std::collections::BTreeMap;
+
 use mailweir_rewrite::{
     clients::RewriteClients,
     completion::Completion,
@@ -74,23 +76,23 @@ impl Filter for Generic {
 
 impl MessageFilter for Generic {
     fn filter(&self, message: &Message) -> Result<Outcome, Failure> {
-        rewrite_message(message, &RewriteClients::all(), &mut Seen { generic: self, addresses: Vec::new() })
+        rewrite_message(message, &RewriteClients::all(), &mut Seen { generic: self, addresses: BTreeMap::new() })
     }
 }
 
 /// The same address stands in several places of most messages; it is looked up once.
 struct Seen<'a> {
     generic: &'a Generic,
-    addresses: Vec<(String, Option<Mapped>)>,
+    addresses: BTreeMap<String, Option<Mapped>>,
 }
 
 impl Rewrite for Seen<'_> {
     fn rewrite(&mut self, _: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
-        let mapped = match self.addresses.iter().find(|(seen, _)| seen == address) {
-            Some((_, mapped)) => mapped.clone(),
+        let mapped = match self.addresses.get(address) {
+            Some(mapped) => mapped.clone(),
             None => {
                 let mapped = map(address, &self.generic.tables, &self.generic.rules)?;
-                self.addresses.push((address.to_owned(), mapped.clone()));
+                self.addresses.insert(address.to_owned(), mapped.clone());
                 mapped
             }
         };

@@ -27,7 +27,7 @@ const ONE: &str =
 
 #[test]
 fn senders_and_recipients_in_envelope_and_header_of_anybody() {
-    // O3, trap 11
+    // Rules O3, trap 11
     native::table("one", &[("her@local", "her@isp.example"), ("@local", "hostmaster@isp.example")]);
     let message = Message::builder()
         .sender("her@local")
@@ -45,7 +45,7 @@ fn senders_and_recipients_in_envelope_and_header_of_anybody() {
 
 #[test]
 fn one_lookup_and_no_more() {
-    // 2.4, trap 11
+    // Rules 2.4, trap 11
     native::table(
         "one",
         &[("a@local", "b@local"), ("b@local", "c@local"), ("x@local", "y@local"), ("y@local", "x@local")],
@@ -56,7 +56,7 @@ fn one_lookup_and_no_more() {
 
 #[test]
 fn extensions_go_unless_they_are_wanted() {
-    // M1, M3, trap 9
+    // Rules M1, M3, trap 9
     native::table("one", &[("her@local", "her@isp.example"), ("swap@local", "@isp.example"), ("@at", "@isp.example")]);
     assert_eq!(sender(ONE, "her+x@local"), "her@isp.example");
     assert_eq!(sender(ONE, "swap+x@local"), "swap@isp.example");
@@ -67,7 +67,7 @@ fn extensions_go_unless_they_are_wanted() {
 
 #[test]
 fn bare_users_of_local_domains_are_looked_up() {
-    // 2.1, L5, trap 8
+    // Rules 2.1, L5, trap 8
     native::table("one", &[("joe", "joe@isp.example")]);
     for address in ["joe@local", "joe@here.local", "joe"] {
         assert_eq!(sender(ONE, address), "joe@isp.example", "{address}");
@@ -77,18 +77,23 @@ fn bare_users_of_local_domains_are_looked_up() {
 
 #[test]
 fn addresses_are_looked_up_as_they_stand_and_results_completed() {
-    // M2, section 1
+    // Rules M2, section 1
     native::table("one", &[("a@host.dom.example", "never"), ("b@host", "@isp"), ("c@host", "joe")]);
     let config = r#"{"tables": ["one"], "domain": "dom.example"}"#;
     assert_eq!(sender(config, "a@host"), "a@host");
     assert_eq!(sender(config, "b@host"), "b@isp.dom.example");
     let Failure(why) = filter(config).filter(&Message::builder().sender("c@host").build()).expect_err("no domain");
     assert!(why.contains("`joe` (key `c@host`) has no domain"), "{why}");
+    // Rule 2.1: without a domain. Postfix makes `""@x` of the route.
+    native::table("one", &[("ann", "ann@isp.example"), ("joe@local", "joe@isp.example")]);
+    let message = Message::builder().field("From", "ann+y, <@x,@y:joe@local>");
+    let expected = [Change::ReplaceField(0, b" ann@isp.example, <joe@isp.example>".to_vec())];
+    assert_eq!(changes(&filter(ONE), message), expected);
 }
 
 #[test]
 fn the_null_sender_stays_and_a_failing_table_fails() {
-    // O4, L3, trap 20
+    // Rules O4, L3, trap 20
     native::table("one", &[("", "evil@isp.example")]);
     assert_eq!(changes(&filter(ONE), Message::builder().field("From", "<>")), []);
     let broken = filter(r#"{"tables": ["no such table"]}"#);

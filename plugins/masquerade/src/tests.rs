@@ -29,7 +29,7 @@ fn hides_hosts_in_sender_and_header() {
         .field("To", "ann@host8.example.com, bob@elsewhere.example")
         .field("Subject", "joe@host7.example.com")
         .field("Reply-To", "joe@example.com");
-    // Trap 4: recipients of the envelope stay. O6: Subject stays. O5: Reply-To stays untouched.
+    // Rules trap 4, O6, O5: recipients of the envelope, Subject and Reply-To stay.
     let expected = [
         Change::SetSender(ReversePath::Address("joe@example.com".to_owned())),
         Change::ReplaceField(0, b" \"Johnny B. Goode\" <joe@example.com>".to_vec()),
@@ -40,6 +40,7 @@ fn hides_hosts_in_sender_and_header() {
 
 #[test]
 fn exceptions_are_compared_with_extension_and_without_case() {
+    // Rule trap 32
     let filter = filter(&["corp.example"], &["root"]);
     assert_eq!(changes(&filter, Message::builder().sender("ROOT@h.corp.example")), []);
     let expected = [Change::SetSender(ReversePath::Address("root+x@corp.example".to_owned()))];
@@ -53,7 +54,7 @@ fn exceptions_are_compared_with_extension_and_without_case() {
 
 #[test]
 fn exceptions_are_a_list_in_order() {
-    // Section 3, step 2: `!` takes out, the first that fits counts, a table counts by its keys.
+    // Rules section 3, 5.5: `!` takes out, the first that fits counts, a table counts by its keys.
     native::table("machines", &[("cron", "anything")]);
     let config =
         json!({ "domains": ["corp.example"], "exceptions": ["!admin", "admin", "root", { "table": "machines" }] });
@@ -67,7 +68,7 @@ fn exceptions_are_a_list_in_order() {
 
 #[test]
 fn header_fields_of_strangers_stay() {
-    // 0.3, trap 3
+    // Rules 0.3, trap 3
     let filter = configure(&json!({ "domains": ["corp.example"] }));
     let message = Message::builder().sender("joe@h.corp.example").field("From", "joe@h.corp.example");
     let (outcome, notes) = native::explained(|| filter.filter(&message.clone().build()).expect("it can't fail"));

@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn splits_at_the_last_at_outside_quotes() {
-        // L4, H8
+        // Rules L4, H8
         assert_eq!(split("a@b.example"), ("a", Some("b.example")));
         assert_eq!(split("\"a@b\"@c.example"), ("\"a@b\"", Some("c.example")));
         assert_eq!(split("\"a@b\""), ("\"a@b\"", None));
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn quotes_only_what_needs_it() {
-        // H7
+        // Rule H7
         for plain in ["joe", "joe.smith", "joe+x", "grüße", "a!b%c"] {
             assert_eq!(quote(plain), plain);
         }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn external_form_has_the_quotes_it_needs() {
-        // L6, H7
+        // Rules L6, H7
         for (address, expected) in [
             ("\"joe\"@d.example", "joe@d.example"),
             ("a..b@d.example", "\"a..b\"@d.example"),
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn splits_extensions_as_postfix_does() {
-        // 2.2
+        // Rule 2.2
         assert_eq!(split_extension("user+ext", "+"), Some(("user", "+ext")));
         assert_eq!(split_extension("user-a+b", "+-"), Some(("user", "-a+b")));
         assert_eq!(split_extension("foo+", "+"), Some(("foo", "+")));

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn says_who_is_meant() {
-        // 0.3, trap 3
+        // Rules 0.3, trap 3
         let client = |address: &str, trusted, login: Option<&str>| {
             let change = |client: &mut Client| {
                 client.address = address.to_owned();

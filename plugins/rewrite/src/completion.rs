@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn brings_into_standard_form() {
-        // Section 1, in its order.
+        // Rule section 1: in its order.
         for (address, standard) in [
             ("", ""),
             ("@", ""),
@@ -94,7 +94,9 @@ mod tests {
             ("a!b!user", "b!user@a.dom.example"),
             ("x%y.example", "x@y.example"),
             ("x%y%z.example", "x%y@z.example"),
+            // Rule S4: Postfix would resolve these further where the domain is its own.
             ("site!uu@d.example", "site!uu@d.example"),
+            ("u%x@d.example", "u%x@d.example"),
             ("user", "user@origin.example"),
             ("user@host", "user@host.dom.example"),
             ("user@[192.0.2.1]", "user@[192.0.2.1]"),

@@ -224,21 +224,21 @@ mod tests {
         for (value, expected) in [
             (" a@b.example", &["a@b.example"][..]),
             (" Joe <a@b.example>, c@d.example", &["a@b.example", "c@d.example"]),
-            // H2: an empty address is none.
+            // Rule H2: an empty address is none.
             (" Nobody <>", &[]),
-            // H3
+            // Rule H3
             (" joe(comment)@d.example", &["joe@d.example"]),
             (" \"J\" (c) <a@b.example>", &["a@b.example"]),
-            // H4
+            // Rule H4
             (" team: a@b, c@d;, e@f", &["a@b", "c@d", "e@f"]),
             (" undisclosed-recipients:;", &["undisclosed-recipients"][..0]),
-            // H5
+            // Rule H5
             (" \"Doe, \\\"J\\\" <x@y>\" <a@b>", &["a@b"]),
             (" =?utf-8?q?J=C3=B6?= <a@b>", &["a@b"]),
-            // H6, H1
+            // Rules H6, H1
             (" Johnny B. Goode <a@b>", &["a@b"]),
             (" foo bar baz@d", &["foo", "bar", "baz@d"]),
-            // H9
+            // Rule H9
             (" u@[192.0.2.1], u@[IPv6:::1]", &["u@[192.0.2.1]", "u@[IPv6:::1]"]),
             (" <@x,@y:a@b>", &["@x,@y:a@b"]),
             (" \"a b\"@d , a . b @ c . d", &["\"a b\"@d", "a.b@c.d"]),
@@ -252,12 +252,20 @@ mod tests {
 
     #[test]
     fn replaces_only_the_address() {
-        let value = " Johnny B. Goode (the  one) <joe@h.example>,\r\n\tx(y)@z , \u{ff} <k@h.example>".as_bytes();
+        // Rules M6, H6, H10, trap 15, S13: Postfix takes the blank out of `B. Goode` and the one before `(c)`, and folds anew.
+        let value = " Johnny B. Goode (the  one) <joe@h.example>,\r\n\tx(y)@z , \u{ff} <k@h.example> (c)".as_bytes();
         let new = |old: AddrSpec| (old, "new@example.com".to_owned());
         let all: Vec<_> = addresses(value).into_iter().map(new).collect();
         let expected =
-            " Johnny B. Goode (the  one) <new@example.com>,\r\n\tnew@example.com (y) , \u{ff} <new@example.com>";
+            " Johnny B. Goode (the  one) <new@example.com>,\r\n\tnew@example.com (y) , \u{ff} <new@example.com> (c)";
         assert_eq!(String::from_utf8_lossy(&splice(value, &all)), expected);
+    }
+
+    #[test]
+    fn long_fields_are_read_to_their_end() {
+        // Rule H11: Postfix throws away what is behind 10240 tokens.
+        let all: Vec<_> = (0..20_000).map(|number| format!("user{number}@host.example")).collect();
+        assert_eq!(found(&format!(" {}", all.join(",\r\n\t"))), all);
     }
 
     fn hostile() -> impl Strategy<Value = Vec<u8>> {

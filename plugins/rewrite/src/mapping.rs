@@ -6,7 +6,7 @@ use mailweir_sdk::{
 };
 
 use crate::{
-    address::{external, quote, split, split_extension, unquote},
+    address::{external, quote, split, split_extension, unquote, without_route},
     completion::Completion,
     header,
 };
@@ -69,7 +69,7 @@ pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapp
     if tables.is_empty() || address.is_empty() {
         return Ok(None);
     }
-    let mut mapped = Mapped { address: external(address), steps: Vec::new() };
+    let mut mapped = Mapped { address: external(without_route(address)), steps: Vec::new() };
     while let Some((next, step)) = once(&mapped.address, tables, rules)? {
         if next.eq_ignore_ascii_case(&mapped.address) {
             break;
@@ -140,7 +140,7 @@ fn once(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<(String
     Ok(Some((result, Step { table, key, value: hit.value })))
 }
 
-/// 2.1: `user+ext@domain`, `user@domain`, then for local domains `user+ext` and `user`, then `@domain`.
+/// 2.1: `user+ext@domain`, `user@domain` (both without domain where there is none), then for local domains `user+ext` and `user`, then `@domain`.
 fn keys(
     address: &str,
     internal: &str,
@@ -156,8 +156,8 @@ fn keys(
     };
     add(Form::Full, Key::whole(address));
     let bare = extension.map(|(user, _)| quote(user));
-    if let (Some(bare), Some(domain)) = (&bare, domain) {
-        add(Form::Bare, Key::partial(format!("{bare}@{domain}")));
+    if let Some(bare) = &bare {
+        add(Form::Bare, Key::partial(domain.map_or_else(|| bare.clone(), |domain| format!("{bare}@{domain}"))));
     }
     let is_local = |domain: &str| {
         let same = |own: &String| own.eq_ignore_ascii_case(domain);

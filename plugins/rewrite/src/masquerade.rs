@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_first_entry_that_fits_decides() {
-        // Section 3; traps 5 and 33.
+        // Rules section 3, trap 5, trap 33
         for (list, domain, expected) in [
             (&["a.b.c", "b.c"][..], "xx.aa.b.c", "b.c"),
             (&["a.b.c", "b.c"], "xx.a.b.c", "a.b.c"),

@@ -71,6 +71,9 @@ fn arrivals(letter: &Letter, (theirs, ours): (&Arrived, &Arrived), setup: &Setup
             "difference: a rewritten field keeps its blanks and folding (H6, H10)"
         } else if without_comments(theirs) == without_comments(ours) {
             "difference: a rewritten field gets no commas, comments stay where they stood (H1, H3)"
+        } else if came.contains("<@") && ["\"\"@", "<@"].iter().any(|left| theirs.contains(left)) {
+            told.counted.push("difference: generic knows source routes (section 1)");
+            return;
         } else if without_quotes(theirs) == without_quotes(ours) {
             "difference: a rewritten field keeps the quotes of addresses that stay (H5, H7)"
         } else {

@@ -132,6 +132,10 @@ impl Table {
         matches!(self, Self::Patterns(..))
     }
 
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(self, Self::Fixed("text" | "inline", _))
+    }
+
     /// The value of a key that stands there, where this can be said without asking the table.
     pub(crate) fn value(&self, key: &str) -> Option<&'static str> {
         match self {

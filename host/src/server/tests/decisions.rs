@@ -4,6 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn strangers_may_send_to_our_domains_and_to_postmaster() {
+    // Rule trap 30
     let relay = Relay::start(Pipeline::default()).await;
     let mut client = relay.connect().await;
     client.say("EHLO client.example").await;
@@ -69,7 +70,7 @@ async fn a_kept_refusal_comes_before_relay_control_and_a_stage_at_rcpt_after() {
 
 #[tokio::test]
 async fn no_stage_permits_relaying() {
-    // Trap 17.
+    // Rule trap 17
     let relay = Relay::with_session(vec![session_stage(Phase::Rcpt, Verdict::Accept, vec![])]).await;
     let mut client = relay.connect().await;
     client.say("EHLO client.example").await;
@@ -79,7 +80,7 @@ async fn no_stage_permits_relaying() {
 
 #[tokio::test]
 async fn without_delay_a_refusal_is_the_greeting() {
-    // Rule S9.
+    // Rule S9
     let pipeline =
         Pipeline { session: vec![session_stage(Phase::Connect, reject(), vec![])].into(), ..Pipeline::default() };
     let settings = Settings { delay_reject: false, ..settings() };

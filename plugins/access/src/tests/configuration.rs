@@ -58,7 +58,7 @@ fn shapes_that_are_no_restrictions() {
 
 #[test]
 fn classes_and_tables_that_call_each_other_end() {
-    // 6.2: the recursion limit
+    // Rule 6.2: the recursion limit
     let config =
         r#"{"recipient": [{"check_recipient_access": "t"}], "classes": {"again": [{"check_recipient_access": "t"}]}}"#;
     native::table("t", &[("ours.example", "again")]);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_first_result_ends_a_list_and_never_another() {
-    // 6.3, trap 17
+    // Rules 6.3, trap 17
     let config = r#"{"client": ["permit"], "sender": ["permit"], "recipient": ["reject"]}"#;
     assert_eq!(says(config, &rcpt()), "554 5.7.1 <ann@ours.example>: Recipient address rejected: Access denied");
     let config = r#"{"client": [{"check_client_access": "t"}]}"#;
@@ -14,7 +14,7 @@ fn the_first_result_ends_a_list_and_never_another() {
 
 #[test]
 fn lists_run_in_postfix_order() {
-    // 6.3: client, helo, sender, relay, recipient
+    // Rule 6.3: client, helo, sender, relay, recipient
     let mut config = serde_json::json!({});
     let mut replies = Vec::new();
     for list in ["recipient", "relay", "sender", "helo", "client"] {
@@ -34,7 +34,7 @@ fn lists_run_in_postfix_order() {
 
 #[test]
 fn bare_words() {
-    // S10
+    // Rule S10
     for (word, reply) in [
         ("permit", "next"),
         ("reject", "554 5.7.1 <ann@ours.example>: Recipient address rejected: Access denied"),
@@ -55,7 +55,7 @@ fn bare_words() {
 
 #[test]
 fn defer_if_permit_lasts_over_lists_and_defer_if_reject_does_not() {
-    // 6.2
+    // Rule 6.2
     let config = r#"{"client": ["defer_if_permit"], "recipient": ["permit"]}"#;
     let reply = "450 4.7.0 <unknown[192.0.2.1]>: Client host rejected: defer_if_permit requested";
     assert_eq!(says(config, &rcpt()), reply);
@@ -66,14 +66,14 @@ fn defer_if_permit_lasts_over_lists_and_defer_if_reject_does_not() {
     assert!(says(config, &rcpt()).starts_with("554"));
     let config = r#"{"client": ["defer_if_permit"], "helo": ["defer_if_permit"]}"#;
     assert_eq!(says(config, &rcpt()), reply);
-    // 6.3: with both of them nothing further can change the answer.
+    // Rule 6.3: with both of them nothing further can change the answer.
     let config = r#"{"recipient": ["defer_if_reject", "defer_if_permit", "reject"]}"#;
     assert!(says(config, &rcpt()).ends_with("defer_if_permit requested"));
 }
 
 #[test]
 fn warn_if_reject_holds_for_the_next_one() {
-    // 6.3
+    // Rule 6.3
     let config = r#"{"recipient": ["warn_if_reject", "reject", "defer"]}"#;
     assert!(says(config, &rcpt()).starts_with("450 4.3.2"));
     let config = r#"{"recipient": ["warn_if_reject", "defer_if_permit"]}"#;
@@ -111,7 +111,7 @@ fn notes(filter: &Access, facts: &Facts) -> Vec<Note> {
 
 #[test]
 fn without_delay_each_list_has_its_moment() {
-    // 6.3: smtpd_delay_reject = no. The relay asks at connect, helo and mail, and the lists are not run again at RCPT.
+    // Rule 6.3: smtpd_delay_reject = no. The relay asks at connect, helo and mail, and the lists are not run again at RCPT.
     let config = r#"{"client": [{"check_client_access": "t"}], "helo": ["defer_if_permit"]}"#;
     native::table("t", &[("192.0.2.1", "REJECT")]);
     let connect = Facts { phase: Phase::Connect, sender: None, recipient: None, ..rcpt() };

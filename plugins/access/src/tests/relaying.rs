@@ -32,7 +32,7 @@ fn trusted_and_authenticated_clients_reach_everything_unless_the_list_says_other
 
 #[test]
 fn only_the_list_relay_permits() {
-    // Trap 17
+    // Rule trap 17
     native::table("t", &[("192.0.2.1", "RELAY")]);
     assert!(permits_relay(&filter(HOSTS), &to("x@y.example")));
     let config = r#"{"client": [{"check_client_access": "t"}], "recipient": [{"check_client_access": "t"}]}"#;
@@ -42,7 +42,7 @@ fn only_the_list_relay_permits() {
 
 #[test]
 fn an_address_with_a_further_way_is_permitted_by_no_table() {
-    // Trap 21, 6.3: the relay says that it isn't ours; OK for it in a table counts nothing.
+    // Rules trap 21, 6.3: the relay says that it isn't ours; OK for it in a table counts nothing.
     let config = r#"{"relay": [{"check_recipient_access": "t"}, "reject_unauth_destination"]}"#;
     native::table("t", &[("ours.example", "OK"), ("y.example", "OK")]);
     assert!(permits_relay(&filter(config), &to("x@y.example")));
@@ -83,7 +83,7 @@ fn some_hosts_reach_certain_domains_and_others_everything() {
 
 #[test]
 fn a_list_without_an_end_is_refused() {
-    // 6.3, S10
+    // Rules 6.3, S10
     let refused = |relay: &str| {
         let config =
             format!(r#"{{"relay": {relay}, "classes": {{"end": ["reject_unauth_destination"], "all": ["permit"]}}}}"#);

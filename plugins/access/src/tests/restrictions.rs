@@ -125,7 +125,7 @@ fn names_that_a_client_only_claims() {
     let config = r#"{"client": [{"check_reverse_client_hostname_access": "t"}]}"#;
     native::table("t", &[("bad.example", "REJECT")]);
     assert_eq!(says(config, &rcpt()), "554 5.7.1 <bad.example>: Unverified Client host rejected: Access denied");
-    // 6.1: it is no reason to permit.
+    // Rule 6.1: it is no reason to permit.
     native::table("t", &[("bad.example", "OK")]);
     assert_eq!(says(config, &rcpt()), "451 4.3.5 Server configuration error");
     native::zone(&[]);
@@ -135,7 +135,7 @@ fn names_that_a_client_only_claims() {
 
 #[test]
 fn servers_of_a_name() {
-    // 6.1: the name of each server, then its addresses
+    // Rule 6.1: the name of each server, then its addresses
     native::zone(&[
         "sender.example MX 10 mx.bad.example",
         "mx.bad.example A 198.51.100.7",
@@ -198,7 +198,7 @@ fn senders_and_logins() {
 
 #[test]
 fn recipients_that_are_not_listed() {
-    // 6.3: at the end of all lists, unless it was asked for before
+    // Rule 6.3: at the end of all lists, unless it was asked for before
     native::table("people", &[("ann@ours.example", "x"), ("bob@ours.example", "x")]);
     let config = r#"{"listed-recipients": ["people"], "recipient-delimiter": "+"}"#;
     assert_eq!(says(config, &to("ann@ours.example")), "next");

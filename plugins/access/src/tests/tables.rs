@@ -9,7 +9,7 @@ const RECIPIENT: &str = r#"{"recipient": [{"check_recipient_access": "t"}], "rec
 
 #[test]
 fn the_most_specific_address_of_a_client_wins() {
-    // 6.1
+    // Rule 6.1
     native::table("t", &[("192.0.2.1", "OK"), ("192.0.2", "REJECT")]);
     assert_eq!(says(CLIENT, &rcpt()), "next");
     native::table("t", &[("192.0.2", "REJECT"), ("192", "OK")]);
@@ -18,7 +18,7 @@ fn the_most_specific_address_of_a_client_wins() {
 
 #[test]
 fn a_domain_of_a_client_hides_its_address() {
-    // 6.1
+    // Rule 6.1
     native::table("t", &[("example", "550 by domain"), ("192.0.2.1", "OK")]);
     let mut facts = rcpt();
     facts.client.name = Some("mail.client.example".to_owned());
@@ -40,7 +40,7 @@ fn helo_is_walked_by_domains() {
 
 #[test]
 fn a_domain_beats_a_local_part() {
-    // Trap 16
+    // Rule trap 16
     native::table("t", &[("joe@", "OK"), ("sender.example", "REJECT")]);
     assert_eq!(says(SENDER, &rcpt()), "554 5.7.1 <joe@sender.example>: Sender address rejected: Access denied");
     native::table("t", &[("joe@", "REJECT by name"), (".example", "OK")]);
@@ -51,7 +51,7 @@ fn a_domain_beats_a_local_part() {
 
 #[test]
 fn the_null_sender_has_one_key() {
-    // 6.1
+    // Rule 6.1
     native::table("t", &[("<>", "550 5.7.2 no bounces"), ("", "OK")]);
     assert_eq!(says(SENDER, &from("")), "550 5.7.2 <>: Sender address rejected: no bounces");
     native::table("t", &[("@", "REJECT")]);
@@ -60,7 +60,7 @@ fn the_null_sender_has_one_key() {
 
 #[test]
 fn quoted_addresses_are_found_with_and_without_quotes() {
-    // L6; replies show them without.
+    // Rule L6: replies show them without.
     native::table("t", &[("a b@sender.example", "REJECT")]);
     let reply = "554 5.7.1 <a b@sender.example>: Sender address rejected: Access denied";
     assert_eq!(says(SENDER, &from("\"a b\"@sender.example")), reply);
@@ -70,7 +70,7 @@ fn quoted_addresses_are_found_with_and_without_quotes() {
 
 #[test]
 fn dunno_ends_the_table_and_not_the_list() {
-    // 6.1
+    // Rule 6.1
     native::table("t", &[("ann@ours.example", "DUNNO"), ("ours.example", "REJECT")]);
     assert_eq!(says(RECIPIENT, &rcpt()), "next");
     let config = r#"{"recipient": [{"check_recipient_access": "t"}, "reject"]}"#;
@@ -79,7 +79,7 @@ fn dunno_ends_the_table_and_not_the_list() {
 
 #[test]
 fn bare_digits_permit_and_other_numbers_are_mistakes() {
-    // Trap 1, S7
+    // Rules trap 1, S7
     let config = r#"{"recipient": [{"check_recipient_access": "t"}, "reject"]}"#;
     native::table("t", &[("ours.example", "550")]);
     assert_eq!(says(config, &rcpt()), "next");
@@ -91,7 +91,7 @@ fn bare_digits_permit_and_other_numbers_are_mistakes() {
 
 #[test]
 fn a_failing_table_defers() {
-    // Trap 20
+    // Rule trap 20
     let config = r#"{"recipient": ["warn_if_reject", {"check_recipient_access": "there is none"}]}"#;
     let reply = "451 4.3.5 <ann@ours.example>: Recipient address rejected: Server configuration error";
     assert_eq!(says(config, &rcpt()), reply);
@@ -101,7 +101,7 @@ fn a_failing_table_defers() {
 
 #[test]
 fn values_name_restrictions_and_classes_but_no_tables() {
-    // 6.2, trap 19
+    // Rules 6.2, trap 19
     let config = r#"{
         "recipient": [{"check_recipient_access": "t"}],
         "classes": {"strict": ["reject_non_fqdn_sender", "reject"], "kind": ["permit"]}
@@ -125,7 +125,7 @@ fn values_name_restrictions_and_classes_but_no_tables() {
 
 #[test]
 fn discard_hold_and_redirect_hit_the_whole_message() {
-    // Trap 18; DISCARD permits and stops everything after it.
+    // Rule trap 18: DISCARD permits and stops everything after it.
     let config = r#"{
         "client": [{"check_client_access": "t"}], "sender": ["reject"], "listed-recipients": ["none"]
     }"#;
@@ -141,7 +141,7 @@ fn discard_hold_and_redirect_hit_the_whole_message() {
 
 #[test]
 fn effects_come_in_order() {
-    // 6.2: BCC accumulates, PREPEND keeps its order.
+    // Rule 6.2: BCC accumulates, PREPEND keeps its order.
     let config =
         r#"{"client": [{"check_client_access": "t"}, {"check_helo_access": "u"}, {"check_client_access": "v"}]}"#;
     native::table("t", &[("192.0.2.1", "BCC log@ours.example")]);
@@ -151,7 +151,7 @@ fn effects_come_in_order() {
     let expected = [
         Effect::AddRecipient("log@ours.example".to_owned()),
         Effect::PrependField(field),
-        // S11: as it is written, not quoted once more.
+        // Rule S11: as it is written, not quoted once more.
         Effect::AddRecipient("\"q q\"@ours.example".to_owned()),
     ];
     assert_eq!(effects(&filter(config), &rcpt()), expected);
@@ -170,7 +170,7 @@ fn prepend_comes_too_late_at_the_end_of_data() {
 
 #[test]
 fn before_mail_nothing_can_happen_to_a_message() {
-    // 6.2: HOLD and its like in client and helo lists with delay-reject = false
+    // Rule 6.2: HOLD and its like in client and helo lists with delay-reject = false
     native::table("t", &[("192.0.2.1", "HOLD")]);
     let facts = Facts { phase: Phase::Connect, sender: None, recipient: None, ..rcpt() };
     assert_eq!(says(CLIENT, &facts), "next");
