@@ -24,6 +24,7 @@ mod extract;
 mod full_disk;
 mod limits;
 mod metrics;
+mod migration;
 mod pass_through;
 mod peers;
 mod pipeline_tests;

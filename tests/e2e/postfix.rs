@@ -23,6 +23,7 @@ flush unix n - n 1000? 0 flush
 discard unix - - n - - discard
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
+relay unix - - n - - smtp
 error unix - - n - - error
 retry unix - - n - - error
 anvil unix - - n - 1 anvil
