@@ -122,8 +122,11 @@ fn explain_tells_why_and_why_not() {
         (&"user1@example.com".into(), &"user1@host7.example.com".into())
     );
     let stages = explained["stages"].as_array().expect("stages");
-    assert_eq!(stages[0]["notes"][0], "user1@host7.example.com: no table has it");
-    assert_eq!(stages[1]["edits"][0]["reason"], "user1@host7.example.com is below `example.com` of `domains`");
+    let stage = |name: &str| stages.iter().find(|stage| stage["stage"] == name).expect("it has run");
+    assert_eq!(stage("canonical")["notes"][0], "user1@host7.example.com: no table has it");
+    let below = "user1@host7.example.com is below `example.com` of `domains`";
+    assert_eq!(stage("masquerade")["edits"][0]["reason"], below);
+    assert_eq!((&stages[0]["list"], &stages[0]["phase"]), (&"session".into(), &"helo".into()));
     // What a stage alone makes of it, and whose header stays.
     let args = ["explain", "user1@example.com", "--stage", "canonical", "--client", "192.0.2.9"];
     let text = String::from_utf8(mailweir(folder.path(), &args).stdout).expect("UTF-8");
@@ -134,6 +137,70 @@ fn explain_tells_why_and_why_not() {
     assert!(text.contains("header fields stay: client 192.0.2.9 is none of `rewrite-clients`"), "{text}");
     let unknown = mailweir(folder.path(), &["explain", "a@b.example", "--stage", "nothing"]);
     assert_eq!(unknown.status.code(), Some(1));
+}
+
+#[test]
+fn explain_tells_what_access_says_of_an_address() {
+    let config = r#"
+[relay]
+domains = ["example.com"]
+[tables]
+left = { type = "inline", rows = { "user1@example.com" = "550 5.1.6 Has left" } }
+[[session]]
+plugin = "access"
+config.recipient = [{ check_recipient_access = "left" }]
+[[message]]
+plugin = "masquerade"
+config.domains = ["example.com"]
+"#;
+    let (folder, output) = run(config, &["explain", "user1@example.com", "--client", "192.0.2.7"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    for part in [
+        "[[session]] 1 access",
+        "recipient[0] check_recipient_access left: `user1@example.com` is `550 5.1.6 Has left`",
+        "[[message]] 1 masquerade",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(text.contains("refused: 550 5.1.6 <user1@example.com>: Recipient address rejected: Has left"), "{text}");
+    // What it says alone, and what the others say without it.
+    let stage = |name: &str| {
+        String::from_utf8(mailweir(folder.path(), &["explain", "user1@example.com", "--stage", name]).stdout)
+    };
+    let alone = stage("access").expect("UTF-8");
+    assert!(alone.contains("Has left") && !alone.contains("masquerade"), "{alone}");
+    let without = stage("masquerade").expect("UTF-8");
+    assert!(without.contains("would be delivered") && !without.contains("access"), "{without}");
+}
+
+#[test]
+fn check_warns_of_rows_that_make_something_else_of_their_own_results() {
+    // Rule 2.4
+    let config = r#"
+[tables]
+people = { type = "text", path = "people" }
+inner = { type = "inline", rows = { "jane@example.com" = "other@example.com" } }
+[[message]]
+plugin = "canonical"
+config = { sender = ["inner"], both = ["people"] }
+[[delivery]]
+plugin = "generic"
+config.tables = ["people"]
+"#;
+    let (folder, _) = run(config, &["check"]);
+    fs::write(folder.path().join("people"), "joe@example.com jane@example.com\nx@example.com @other.example\n")
+        .expect("written");
+    let report = json(&mailweir(folder.path(), &["check", "--json"]));
+    let told: Vec<_> = report["diagnostics"].as_array().expect("diagnostics").iter().collect();
+    let why = "stage `canonical`: `joe@example.com` becomes `jane@example.com`, and that becomes `other@example.com` when it comes again";
+    assert!(report["ok"] == true && told.len() == 1 && told[0]["message"] == why, "{report}");
+    assert!(told[0]["file"].as_str().is_some_and(|file| file.ends_with("people")) && told[0]["line"] == 1, "{report}");
+    // One that generic would go on with.
+    fs::write(folder.path().join("people"), "b@x.example c@x.example\na@x.example b@x.example\n").expect("written");
+    let report = json(&mailweir(folder.path(), &["check", "--json"]));
+    let why =
+        "stage `generic`: `a@x.example` becomes `b@x.example`, and that becomes `c@x.example` when it comes again";
+    assert_eq!(report["diagnostics"][0]["message"], why);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::{
     path::Path,
     process::{Command, Output, Stdio},
     thread,
-    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -157,44 +156,122 @@ fn what_is_wrong_with_a_table_is_told_with_its_line() {
 }
 
 #[test]
-fn a_changed_table_is_picked_up_and_a_broken_one_is_not() {
+fn tables_of_a_configuration_are_asked_by_name() {
+    // Rules 5.4, trap 27: a query asks for the key as it stands.
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fs::write(path.join("people"), "joe@example.com jane\n@example.com all\n").expect("written");
+    let config = "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n[tables]\n\
+                  people = { type = \"text\", path = \"people\" }\nmore = { type = \"inline\", rows = { jane = \"Jane Doe\" } }\n\
+                  both = { type = \"pipe\", tables = [\"people\", \"more\"] }\nany = { type = \"static\", value = \"x\" }\n\
+                  broken = { type = \"fail\", value = \"out of order\" }\n\
+                  [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://127.0.0.1:1\"\n";
+    fs::write(path.join("mailweir.toml"), config).expect("written");
+    assert_eq!(stdout(&table(path, &["query", "both", "joe@example.com"], "")), "Jane Doe\n");
+    assert_eq!(stdout(&table(path, &["query", "any", "whatever"], "")), "x\n");
+    assert_eq!(table(path, &["query", "people", "ann@example.com"], "").status.code(), Some(1));
+    let failed = table(path, &["query", "broken", "x"], "");
+    assert!(failed.status.code() == Some(1) && text(&failed).contains("out of order"), "{}", text(&failed));
+    let unknown = table(path, &["query", "peple", "x"], "");
+    assert!(text(&unknown).contains("there is no table `peple` in mailweir.toml"), "{}", text(&unknown));
+    assert_eq!(stdout(&table(path, &["dump", "people"], "")), "joe@example.com\tjane\n@example.com\tall\n");
+    let rowless = table(path, &["dump", "any"], "");
+    assert!(rowless.status.code() == Some(1) && text(&rowless).contains("has no rows to show"), "{}", text(&rowless));
+}
+
+#[test]
+fn scripts_read_what_the_commands_say() {
+    let folder = source();
+    let path = folder.path();
+    let json =
+        |args: &[&str]| -> serde_json::Value { serde_json::from_str(&stdout(&table(path, args, ""))).expect("JSON") };
+    let types = json(&["types", "--json"]);
+    let names: Vec<_> =
+        types.as_array().expect("a list").iter().map(|one| one["name"].as_str().expect("a name")).collect();
+    let expected = "cdb cidr fail hash inline lmdb pcre pipe regexp static text union";
+    assert_eq!(names.join(" "), expected);
+    // For people there is a line a type.
+    assert_eq!(stdout(&table(path, &["types"], "")).lines().count(), names.len());
+    let built = json(&["build", "people", "--json"]);
+    assert!(
+        built["rows"] == 2_003 && built["path"] == "people.cdb" && built["warnings"] == serde_json::json!([]),
+        "{built}"
+    );
+    let row = json(&["query", "hash:people", "JOE@example.com", "--json"]);
+    assert_eq!(row, serde_json::json!({ "key": "JOE@example.com", "value": "Joe.Doe@example.com" }));
+    let dumped = stdout(&table(path, &["dump", "text:people", "--json"], ""));
+    let first: serde_json::Value = serde_json::from_str(dumped.lines().next().expect("a row")).expect("JSON");
+    assert_eq!(first, serde_json::json!({ "key": "joe@example.com", "value": "Joe.Doe@example.com", "line": 2 }));
+    let checked = json(&["check", "text:people", "--json"]);
+    assert_eq!(checked, serde_json::json!({ "ok": true, "warnings": [] }));
+    let explained = stdout(&table(path, &["explain", "text:people", "Long@D"], ""));
+    let expected = "key `long@d` is looked for as a whole, in lower case\npeople:3 answers\na@b,\tc@d\n";
+    assert_eq!(explained, expected);
+}
+
+/// A relay whose recipients go through a table of this type; it is written by `write`.
+fn rewriting(sink: &Sink, kind: &str, write: impl Fn(&Path, &str)) -> (Relay, impl Fn(&str)) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_owned();
-    let build = |rows: &str| {
-        fs::write(path.join("people"), rows).expect("written");
-        stdout(&table(&path, &["build", "people"], ""));
-    };
-    build("joe@example.com first@example.com\n");
-    let sink = Sink::start();
+    let rows = move |target: &str| write(&path, &format!("joe@example.com {target}\n"));
+    rows("first@example.com");
     let config = format!(
         "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n\
-         tables.people = {{ type = \"hash\", path = \"people\" }}\n[[message]]\nplugin = \"canonical\"\nconfig.both = [\"people\"]\n\
+         tables.people = {{ type = \"{kind}\", path = \"people\" }}\n[[message]]\nplugin = \"canonical\"\nconfig.both = [\"people\"]\n\
          [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n",
         sink.address()
     );
-    let relay = Relay::with_config(folder, &config);
-    let mut client = Client::connect(relay.address()).expect("a session");
-    let mut arrives_for = |expected: &str| {
-        wait_until(&format!("mail goes to {expected}"), || {
-            let before = sink.count();
-            client.send("a@example.org", &["joe@example.com"], b"Subject: x\r\n\r\n.\r\n").expect("a reply");
-            wait_until("it is delivered", || sink.count() > before);
-            thread::sleep(Duration::from_millis(100));
-            sink.delivered().last().is_some_and(|message| message.recipients == [expected])
-        });
-    };
-    arrives_for("first@example.com");
-    build("joe@example.com second@example.com\n");
-    arrives_for("second@example.com");
+    (Relay::with_config(folder, &config), rows)
+}
+
+/// Send messages until one arrives for this recipient.
+fn arrives_for(relay: &Relay, sink: &Sink, expected: &str) {
+    wait_until(&format!("mail goes to {expected}"), || {
+        let before = sink.count();
+        ask(relay.address());
+        wait_until("it is delivered", || sink.count() > before);
+        sink.delivered().last().is_some_and(|message| message.recipients == [expected])
+    });
+}
+
+#[test]
+fn changed_tables_of_each_kind_are_picked_up() {
+    let sink = Sink::start();
+    for (kind, built) in [("text", None), ("lmdb", Some("lmdb")), ("regexp", None)] {
+        let write = |path: &Path, row: &str| {
+            let row = if kind == "regexp" { format!("/^{}", row.replacen(' ', "/ ", 1)) } else { row.to_owned() };
+            fs::write(path.join("people"), row).expect("written");
+            if let Some(built) = built {
+                stdout(&table(path, &["build", "people", "--type", built], ""));
+            }
+        };
+        let (relay, rows) = rewriting(&sink, kind, write);
+        arrives_for(&relay, &sink, "first@example.com");
+        rows("second@example.com");
+        arrives_for(&relay, &sink, "second@example.com");
+    }
+}
+
+#[test]
+fn a_changed_table_is_picked_up_and_a_broken_one_is_not() {
+    let sink = Sink::start();
+    let (relay, build) = rewriting(&sink, "hash", |path, rows| {
+        fs::write(path.join("people"), rows).expect("written");
+        stdout(&table(path, &["build", "people"], ""));
+    });
+    let path = relay.folder();
+    arrives_for(&relay, &sink, "first@example.com");
+    build("second@example.com");
+    arrives_for(&relay, &sink, "second@example.com");
     fs::write(path.join("broken"), "this is no cdb file").expect("written");
     fs::rename(path.join("broken"), path.join("people.cdb")).expect("renamed");
     wait_until("the broken table is told", || {
         ask(relay.address());
         relay.log().contains("a changed table is broken, the old version stays in use")
     });
-    arrives_for("second@example.com");
-    build("joe@example.com third@example.com\n");
-    arrives_for("third@example.com");
+    arrives_for(&relay, &sink, "second@example.com");
+    build("third@example.com");
+    arrives_for(&relay, &sink, "third@example.com");
 }
 
 /// A message, so that the table is asked.

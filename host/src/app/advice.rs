@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{access, tables::Tables};
+use super::{access, fixpoints, tables::Tables};
 use crate::{
     config::{Config, Diagnostic, Plugin, Severity, StageEntry, TableEntry},
     tables::{Kind, Table},
@@ -24,7 +24,14 @@ pub(super) fn look(config: &Config, tables: &Tables, errors: &mut Vec<Diagnostic
     for stage in &config.stages {
         let entries: Vec<_> = config.tables.iter().filter(|entry| stage.tables.contains(&entry.name)).collect();
         match &stage.plugin {
-            Plugin::Stock(name) if name == "canonical" => circles(stage, &entries, tables, errors),
+            Plugin::Stock(name) if name == "canonical" => {
+                let before = errors.len();
+                circles(stage, &entries, tables, errors);
+                if errors.len() == before {
+                    fixpoints::of_canonical(stage, &entries, tables, warnings);
+                }
+            }
+            Plugin::Stock(name) if name == "generic" => fixpoints::of_generic(stage, &entries, tables, warnings),
             Plugin::Stock(name) if name == "attachments" => nowhere_to_save(stage, errors),
             _ if access::is(stage) => access::look(stage, &entries, tables, errors, warnings),
             Plugin::Stock(_) | Plugin::File(_) => {}

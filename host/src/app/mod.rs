@@ -2,6 +2,7 @@
 
 mod access;
 mod advice;
+mod fixpoints;
 mod relay_domains;
 mod routes;
 mod stages;

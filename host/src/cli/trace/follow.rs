@@ -97,18 +97,31 @@ pub(in crate::cli) async fn follow(app: &App, letter: Letter) -> Traced {
     let value = received.value();
     mail.message.prepend_field("Received", &value);
     let mut stages = Vec::new();
-    let ending = match session::ask(app, &mail, &mut stages).await {
+    let ending = match session::ask(app, &app.pipeline.session, &mail, &mut stages).await {
         Err(reply) => Ending::Refused(reply),
-        Ok(Gathered { discard: Some(reason), .. }) => Ending::Stopped(Verdict::Discard(reason)),
-        Ok(gathered) => {
-            let Mail { envelope, message, .. } = &mut mail;
-            match mail::apply(&gathered.edits, envelope, message) {
-                Ok(()) => run_lists(&app.pipeline, &mut mail, gathered.redirect, &mut stages).await,
-                Err(error) => Ending::Broken(error.to_string()),
-            }
-        }
+        Ok(gathered) => after_session(&app.pipeline, &mut mail, gathered, &mut stages).await,
     };
     Traced::of(ending, mail, stages)
+}
+
+/// What `[[session]]` wants, then the other lists.
+pub(super) async fn after_session(
+    pipeline: &Pipeline,
+    mail: &mut Mail,
+    gathered: Gathered,
+    records: &mut Vec<StageRecord>,
+) -> Ending {
+    if let Some(reason) = gathered.discard {
+        return Ending::Stopped(Verdict::Discard(reason));
+    }
+    let Mail { envelope, message, .. } = &mut *mail;
+    if let Err(error) = mail::apply(&gathered.edits, envelope, message) {
+        return Ending::Broken(error.to_string());
+    }
+    match (run_lists(pipeline, mail, gathered.redirect, records).await, gathered.hold) {
+        (Ending::Delivered, Some(reason)) => Ending::Stopped(Verdict::Hold(reason)),
+        (ending, _) => ending,
+    }
 }
 
 /// `[[message]]`, then `[[delivery]]`.

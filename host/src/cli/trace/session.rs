@@ -6,15 +6,20 @@ use super::report::{StageRecord, decision_record};
 use crate::{
     app::App,
     mail::{Address, Recipient},
-    pipeline::{Facts, Gathered, Mail, Phase, SessionStages},
+    pipeline::{Facts, Gathered, Mail, Phase, SessionStage, SessionStages},
     server,
     smtp::Reply,
 };
 
 /// From connect to the end of data. An error is what the client would hear instead of 250.
-pub(super) async fn ask(app: &App, mail: &Mail, records: &mut Vec<StageRecord>) -> Result<Gathered, Reply> {
-    let stages = SessionStages::new(Arc::clone(&app.pipeline.session), app.config.delay_reject);
-    let mut session = Session { app, mail, stages, records, accepted: Vec::new() };
+pub(super) async fn ask(
+    app: &App,
+    asked: &Arc<[SessionStage]>,
+    mail: &Mail,
+    records: &mut Vec<StageRecord>,
+) -> Result<Gathered, Reply> {
+    let stages = SessionStages::new(Arc::clone(asked), app.config.delay_reject);
+    let mut session = Session { app, asked, mail, stages, records, accepted: Vec::new() };
     for phase in [Phase::Connect, Phase::Helo, Phase::Mail] {
         session.decide(phase).await?;
     }
@@ -30,6 +35,7 @@ pub(super) async fn ask(app: &App, mail: &Mail, records: &mut Vec<StageRecord>) 
 
 struct Session<'a> {
     app: &'a App,
+    asked: &'a [SessionStage],
     mail: &'a Mail,
     stages: SessionStages,
     records: &'a mut Vec<StageRecord>,
@@ -55,7 +61,7 @@ impl Session<'_> {
 
     fn record(&mut self, recipient: Option<&Address>) {
         for report in self.stages.take_reports() {
-            let stage = self.app.pipeline.session.get(report.index);
+            let stage = self.asked.get(report.index);
             self.records.extend(stage.map(|stage| decision_record(stage, &report, recipient)));
         }
     }
