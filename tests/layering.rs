@@ -224,6 +224,42 @@ fn each_rule_of_postfix_is_named_by_a_test() {
     assert!(unknown.is_empty(), "tests name rules that are not in tests/rules.txt: {unknown:?}");
 }
 
+/// The keys of the structures of a filter that are read from its `config`.
+fn keys(text: &str) -> Vec<String> {
+    let read = text.split("deny_unknown_fields").skip(1);
+    let bodies = read.filter_map(|rest| rest.split_once("struct ")?.1.split_once('{')?.1.split_once("\n}"));
+    let mut keys = Vec::new();
+    for (body, _) in bodies {
+        let mut renamed = None;
+        for line in body.lines().map(str::trim) {
+            let name = line.split_once("rename = \"").and_then(|(_, rest)| rest.split_once('"'));
+            renamed = name.map(|(name, _)| name.to_owned()).or(renamed);
+            let field = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ").split_once(": ");
+            if let Some((field, _)) = field.filter(|_| !line.starts_with(['#', '/'])) {
+                keys.push(renamed.take().unwrap_or_else(|| field.replace('_', "-")));
+            }
+        }
+    }
+    keys
+}
+
+#[test]
+fn each_key_of_a_filter_stands_on_its_page() {
+    let mut count = 0;
+    for filter in ["access", "attachments", "canonical", "generic", "masquerade"] {
+        let folder = repository().join("plugins").join(filter);
+        let page = fs::read_to_string(folder.join("README.md")).expect("its page");
+        for path in rust_files(&folder.join("src")) {
+            for key in keys(&fs::read_to_string(path).expect("UTF-8")) {
+                let shown = [format!("`{key}`"), format!("{key} ="), format!("`{key}.")];
+                assert!(shown.iter().any(|shown| page.contains(shown)), "{filter}: its page has no `{key}`");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 40, "the keys are found");
+}
+
 #[test]
 fn the_test_itself_sees_imports() {
     let text = "use crate::{\n    mail::{self, Address},\n    spool::Spool,\n};\nuse crate::app;\n// crate::x\n";

@@ -1,9 +1,10 @@
-//! Pipelines of `examples/` that are about routes: run as they stand, but for addresses and ports.
+//! Pipelines of `examples/` that are about routes, run as they stand but for addresses and ports; and what the pages of the filters show.
 
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
     path::Path,
+    process::Command,
 };
 
 use crate::{
@@ -90,4 +91,34 @@ fn partners_and_departments_have_ways_of_their_own() {
     send(&relay, "a@example.com", "c@partner.example");
     send(&relay, "a@sales.example.com", "d@world.example");
     wait_until("all are delivered", || partner.count() == 2 && sales.count() == 1);
+}
+
+/// The first block of TOML on a page.
+fn first_block(page: &str) -> &str {
+    let (_, rest) = page.split_once("```toml\n").expect("a block");
+    rest.split_once("```").expect("an end").0
+}
+
+#[test]
+fn what_the_pages_of_the_filters_show_is_accepted() {
+    for filter in ["access", "attachments", "canonical", "generic", "masquerade"] {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(filter).join("README.md");
+        let page = fs::read_to_string(page).expect("its page");
+        let folder = tempfile::tempdir().expect("a folder");
+        let block = first_block(&page).replace("/srv/scans", &folder.path().display().to_string());
+        for name in ["people", "clients", "senders"] {
+            fs::write(folder.path().join(name), "ann@example.com x@example.com\n").expect("written");
+            let mut build = Command::new(env!("CARGO_BIN_EXE_mailweir"));
+            build.args(["table", "build", name]).current_dir(folder.path()).output().expect("mailweir runs");
+        }
+        fs::write(folder.path().join("clients.cidr"), "192.0.2.0/24 REJECT\n").expect("written");
+        let text = format!(
+            "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n{block}\n\
+             [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://127.0.0.1:1\"\n"
+        );
+        fs::write(folder.path().join("mailweir.toml"), text).expect("written");
+        let output = Command::new(env!("CARGO_BIN_EXE_mailweir")).arg("check").current_dir(folder.path()).output();
+        let output = output.expect("mailweir runs");
+        assert!(output.status.success(), "{filter}: {}", crate::clients::text(&output));
+    }
 }
