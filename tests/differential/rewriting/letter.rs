@@ -106,6 +106,8 @@ pub(crate) struct Letter {
     pub(crate) client: Ipv4Addr,
     pub(crate) sender: &'static str,
     pub(crate) recipients: Vec<&'static str>,
+    /// All that stand in it, envelope and header.
+    pub(crate) addresses: Vec<&'static str>,
     /// Names and values, CRLF in between where a value is folded.
     pub(crate) fields: Vec<(&'static str, String)>,
 }
@@ -114,13 +116,14 @@ fn one(random: &mut Random, of: &[&'static str]) -> &'static str {
     of[random.below(of.len())]
 }
 
-fn value(random: &mut Random) -> String {
+fn value(random: &mut Random, addresses: &mut Vec<&'static str>) -> String {
     let mut value = String::from(one(random, &[" ", " ", "", "  ", "\t"]));
     for number in 0..=random.below(3) {
         if number > 0 {
             value.push_str(one(random, &[", ", ",", ",\r\n\t", " ,\r\n  "]));
         }
         let address = if random.percent(30) { one(random, &HEADER) } else { one(random, &ENVELOPE) };
+        addresses.push(address);
         value.push_str(&one(random, &DRESSES).replace("{}", address));
     }
     value
@@ -128,22 +131,25 @@ fn value(random: &mut Random) -> String {
 
 impl Letter {
     pub(crate) fn random(random: &mut Random) -> Self {
+        let mut addresses = Vec::new();
         // Fields that Postfix adds where they are missing.
         let mut fields = vec![
             ("Date", " Tue, 24 Nov 2026 12:00:00 +0000".to_owned()),
             ("Message-Id", " <1@example.org>".to_owned()),
             ("Resent-Date", " Tue, 24 Nov 2026 12:00:00 +0000".to_owned()),
             ("Resent-Message-Id", " <2@example.org>".to_owned()),
-            ("Resent-From", value(random)),
-            ("From", value(random)),
-            ("To", value(random)),
+            ("Resent-From", value(random, &mut addresses)),
+            ("From", value(random, &mut addresses)),
+            ("To", value(random, &mut addresses)),
         ];
         for _ in 0..random.below(5) {
-            fields.push((one(random, &FIELDS), value(random)));
+            fields.push((one(random, &FIELDS), value(random, &mut addresses)));
         }
         let sender = if random.percent(10) { "" } else { one(random, &ENVELOPE) };
-        let recipients = (0..=random.below(3)).map(|_| one(random, &ENVELOPE)).collect();
-        Self { client: Ipv4Addr::new(127, 0, 0, if random.percent(75) { 1 } else { 2 }), sender, recipients, fields }
+        let recipients: Vec<_> = (0..=random.below(3)).map(|_| one(random, &ENVELOPE)).collect();
+        addresses.extend(&recipients);
+        let client = Ipv4Addr::new(127, 0, 0, if random.percent(75) { 1 } else { 2 });
+        Self { client, sender, recipients, addresses, fields }
     }
 
     /// As it goes over the wire, with a number by which it is known on the other side.

@@ -25,6 +25,7 @@ mod arrival;
 mod compare;
 mod letter;
 mod query;
+mod rules;
 mod setup;
 mod table;
 
@@ -52,8 +53,9 @@ fn batch(seed: u64, count: usize, report: &mut Report) {
     for ((letter, theirs), ours) in letters.iter().zip(&theirs).zip(&ours) {
         let told = compare::compare(letter, theirs, ours, &setup, &log);
         told.counted.iter().for_each(|what| report.count(*what));
+        rules::of(letter, &setup).into_iter().for_each(|rule| report.count(format!("rule {rule}")));
         if let Some(difference) = told.difference {
-            let Letter { client, sender, recipients, fields } = letter;
+            let Letter { client, sender, recipients, fields, .. } = letter;
             let fields: String = fields.iter().map(|(name, value)| format!("    {name}:{value}\n")).collect();
             report.differ(
                 format!("SEED={seed}: {client} sends from <{sender}> to {recipients:?}; they differ: {difference}"),

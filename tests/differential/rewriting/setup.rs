@@ -139,6 +139,29 @@ impl Setup {
         self.maps.iter().any(|(tables, _)| tables.iter().any(used))
     }
 
+    /// The rules of `tests/rules.txt` that it is about.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &'static str> {
+        let [(sender, _), (recipient, _), (both, both_classes)] = &self.maps;
+        let used = || self.maps.iter().flat_map(|(tables, _)| tables).chain(&self.generic);
+        let any = |list: &[&str], start| list.iter().any(|item: &&str| item.starts_with(start));
+        let rules = [
+            ("O1: a map for both behind one for some", !both.is_empty() && sender.len() + recipient.len() > 0),
+            ("0.2: classes", both_classes.len() < 4 || any(&self.masquerade_classes, "envelope_recipient")),
+            ("0.3, trap 3: fields of some clients stay", self.rewritten != "all"),
+            ("L1, trap 6: two tables", self.maps.iter().any(|(tables, _)| tables.len() > 1) || self.generic.len() > 1),
+            ("L2, trap 7: patterns", used().any(|number| self.tables[*number].is_pattern())),
+            ("L3, trap 20: a table that fails", used().any(|number| matches!(self.tables[*number], Table::Fail))),
+            ("2.4: canonical, again and again", self.maps.iter().any(|(tables, _)| !tables.is_empty())),
+            ("O3, trap 11: generic", !self.generic.is_empty()),
+            ("M3, trap 9: canonical drops extensions", !self.propagate_canonical),
+            ("M3, trap 9: generic keeps extensions", self.propagate_generic && !self.generic.is_empty()),
+            ("section 3: masquerade", !self.masquerade.is_empty()),
+            ("section 3, trap 5: masquerade with !", any(&self.masquerade, "!")),
+            ("section 3, trap 32: exceptions", !self.masquerade.is_empty() && !self.exceptions.is_empty()),
+        ];
+        rules.into_iter().filter_map(|(rule, is_hit)| is_hit.then_some(rule))
+    }
+
     pub(crate) fn main_cf(&self, folder: &Path, sink: SocketAddr) -> String {
         let names = |numbers: &[usize]| {
             let name = |number: &usize| self.tables[*number].for_postfix(&folder.join(format!("t{number}")));
