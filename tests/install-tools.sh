@@ -27,6 +27,7 @@ need "clang lld wasi-libc libclang-rt-dev-wasm32" ls /usr/lib/wasm32-wasi/libc.a
 need "python3-venv" python3 -c "import ensurepip"
 need "nodejs npm" sh -c "command -v node && command -v npm"
 need "swaks" command -v swaks
+need "pflogsumm" command -v pflogsumm
 need "postfix" test -x /usr/sbin/smtp-sink
 need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so
 need "dovecot-core dovecot-lmtpd" test -x /usr/lib/dovecot/lmtp

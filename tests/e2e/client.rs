@@ -62,7 +62,8 @@ impl Client {
         self.reply()
     }
 
-    fn reply(&mut self) -> io::Result<String> {
+    /// The next reply.
+    pub(crate) fn reply(&mut self) -> io::Result<String> {
         let mut reply = String::new();
         loop {
             let start = reply.len();

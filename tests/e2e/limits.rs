@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use crate::{client::Client, relay::Relay, sink::Sink};
+use crate::{
+    client::Client,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
 
 /// Nobody on this machine is trusted.
 const STRANGERS: &str = "[networks]\ntrusted = [\"192.0.2.0/24\"]\n[relay]\ndomains = [\"example.net\"]\n";
@@ -54,4 +58,40 @@ fn sessions_that_trickle_end_and_nobody_else_notices() {
         assert!(said.ends_with("421 4.4.2 relay.example.com Error: timeout exceeded\r\n"), "{said:?}");
     }
     assert!(sent > 0);
+}
+
+#[test]
+fn messages_with_long_lines_or_large_headers_are_refused_whole() {
+    let sink = Sink::start();
+    let relay = Relay::start("[limits]\nline-length = 998\nheader-size = \"4KiB\"\n", sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let mut send =
+        |message: String| client.send("a@example.org", &["b@example.net"], message.as_bytes()).expect("a reply");
+    assert!(send(format!("Subject: x\r\n\r\n{}\r\n", "y".repeat(998))).starts_with("250"));
+    let long = send(format!("Subject: x\r\n\r\n{}\r\n", "y".repeat(999)));
+    assert_eq!(long, "550 5.6.0 Error: a line is longer than 998 octets");
+    let large = send(format!("{}\r\n", "Subject: x\r\n".repeat(400)));
+    assert_eq!(large, "552 5.3.4 Error: message header size exceeds fixed limit");
+}
+
+#[test]
+fn a_stop_sends_idle_clients_away_and_waits_for_a_message() {
+    let sink = Sink::start();
+    let mut relay = Relay::start("", sink.address());
+    let mut idle = Client::connect(relay.address()).expect("a session");
+    let mut busy = Client::connect(relay.address()).expect("a session");
+    for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.net>", "DATA"] {
+        busy.command(line).expect("a reply");
+    }
+    thread::scope(|scope| {
+        let stopping = scope.spawn(|| relay.stop());
+        let farewell = "421 4.3.2 relay.example.com Error: service shutting down";
+        assert_eq!(idle.reply().expect("the last words"), farewell);
+        let reply = busy.command("Subject: x\r\n\r\n.").expect("a reply");
+        assert!(reply.starts_with("250"), "{reply}");
+        assert_eq!(busy.reply().expect("the last words"), farewell);
+        assert!(stopping.join().expect("no panic"), "it ends well");
+    });
+    relay.restart();
+    wait_until("what was taken is delivered", || sink.count() == 1);
 }

@@ -72,7 +72,7 @@ fn real_messages_pass_unchanged() {
     let messages = corpus();
     assert!(messages.len() >= 100, "only {} messages in the corpus", messages.len());
     let sink = Sink::start();
-    let relay = Relay::start(IDLE_FILTERS, sink.address());
+    let relay = Relay::start_with_head("missing-fields = \"never\"\n", IDLE_FILTERS, sink.address());
     let mut client = Client::connect(relay.address()).expect("a session");
     for (number, (name, message)) in messages.iter().enumerate() {
         let recipient = format!("to-{number}@example.net");

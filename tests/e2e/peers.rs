@@ -111,7 +111,8 @@ fn dovecot_answers_for_each_recipient() {
         });
         let report = String::from_utf8(sink.delivered().pop().expect("a report").data).expect("UTF-8");
         assert!(report.contains("Final-Recipient: rfc822; nobody@example.net\r\n"), "{report}");
-        assert!(dovecot.mailbox("jane").iter().all(|message| message.ends_with("Subject: hello\n\n.body\n")));
+        let whole = |message: &String| message.contains("\nSubject: hello\n") && message.ends_with("\n\n.body\n");
+        assert!(dovecot.mailbox("jane").iter().all(whole));
     }
 }
 

@@ -124,8 +124,7 @@ fn launch(folder: &Path) -> (Child, SocketAddr, Arc<Mutex<Vec<String>>>) {
     thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if line.contains("listening")
-                && let Some((_, rest)) = line.split_once("address=")
-                && let Ok(address) = rest.split_whitespace().next().unwrap_or_default().parse()
+                && let Some(address) = listening_address(&line)
             {
                 tell.send(address).ok();
             }
@@ -139,6 +138,12 @@ fn launch(folder: &Path) -> (Child, SocketAddr, Arc<Mutex<Vec<String>>>) {
             panic!("the relay did not start:\n{}", log.lock().expect("the log reader is alive").join("\n"));
         }
     }
+}
+
+/// `address=127.0.0.1:25`, or the same in JSON.
+fn listening_address(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("address=").or_else(|| line.split_once("\"address\":\""))?;
+    rest.split([' ', '"']).next()?.parse().ok()
 }
 
 /// Wait for something that has to happen soon; a bound against hanging, not a measurement.

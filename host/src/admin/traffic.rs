@@ -159,6 +159,7 @@ impl Observer for Traffic {
             Event::Received(event) => self.received(event),
             Event::Attempted(event) => self.attempted(event),
             Event::Reported(_) => drop(self.reports.inc()),
+            Event::Removed(_) => {}
         }
     }
 }

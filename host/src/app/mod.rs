@@ -82,30 +82,40 @@ impl App {
         server::publish_pending(&*spool).await?;
         let watchers = Watchers::start(&self, spool.clone(), shutdown.clone()).await?;
         let observers = watchers.observers.clone();
-        let (settings, pipeline) = (self.server_settings(), Arc::clone(&self.pipeline));
+        let resolver = Resolver::new(&self.config.dns)?;
+        let (settings, pipeline) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
         let server = Server::start(settings, pipeline, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings()?, spool.clone(), stages, observers, shutdown);
+        let delivery = Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers, shutdown);
         let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool, waker: delivery.waker() }))?;
         server.finished().await;
         delivery.finished().await;
         Ok(())
     }
 
-    fn server_settings(&self) -> server::Settings {
-        let Config { hostname, listeners, trusted, limits, delay_reject, .. } = &self.config;
+    fn server_settings(&self, resolver: &Resolver) -> server::Settings {
+        let Config { hostname, listeners, trusted, limits, delay_reject, missing_fields, dns, client_names, .. } =
+            &self.config;
         let addresses = |listener: &crate::config::Listener| {
             (listener.name.clone(), listener.addresses.iter().map(|(address, _)| *address).collect())
         };
         server::Settings {
             listeners: listeners.iter().map(addresses).collect(),
             trusted: trusted.clone(),
+            client_names: client_names.then(|| (resolver.clone(), dns.timeout)),
             relay_domains: Arc::clone(&self.relay_domains),
             size_limit: limits.message_size,
+            memory: limits.memory,
+            overflow: self.config.state_dir.clone(),
             recipient_limit: limits.recipients,
+            missing_fields: *missing_fields,
             hop_limit: limits.hops,
+            header_limit: limits.header_size,
+            line_limit: limits.line_length,
             idle_timeout: limits.idle_timeout,
             min_rate: limits.min_rate,
+            greet_delay: limits.greet_delay,
+            forbid_unauth_pipelining: limits.forbid_unauth_pipelining,
             session_time: limits.session_time,
             max_sessions: limits.sessions,
             max_sessions_per_client: limits.sessions_per_client,
@@ -114,13 +124,13 @@ impl App {
         }
     }
 
-    fn delivery_settings(&self) -> Result<delivery::Settings, DnsError> {
-        let Config { hostname, queue, listeners, proxy_interfaces, dns, .. } = &self.config;
+    fn delivery_settings(&self, resolver: Resolver) -> delivery::Settings {
+        let Config { hostname, queue, listeners, proxy_interfaces, .. } = &self.config;
         let listeners = listeners.iter().flat_map(|listener| &listener.addresses).map(|(address, _)| *address);
-        Ok(delivery::Settings {
+        delivery::Settings {
             hostname: hostname.clone(),
             routes: self.routes.clone(),
-            resolver: Resolver::new(dns)?,
+            resolver,
             own: OwnAddresses { listeners: listeners.collect(), proxies: proxy_interfaces.clone() },
             retry: RetrySchedule { first: queue.first_retry, longest: queue.longest_retry, lifetime: queue.lifetime },
             concurrency: queue.concurrency,
@@ -128,7 +138,7 @@ impl App {
             double_bounces: queue.double_bounces.clone(),
             bounce_size: queue.bounce_size,
             timeouts: queue.timeouts,
-        })
+        }
     }
 }
 

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 use super::App;
 use crate::{
     admin::{Admin, AdminError, Traffic},
-    events::{Log, Observer, Observers},
+    config::LogFormat,
+    events::{Log, Observer, Observers, PostfixLog},
     spool::Spool,
 };
 
@@ -23,7 +24,11 @@ impl Watchers {
         spool: Arc<dyn Spool>,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, AdminError> {
-        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Log)];
+        let log: Arc<dyn Observer> = match app.config.log_format {
+            LogFormat::Text | LogFormat::Json => Arc::new(Log),
+            LogFormat::Postfix => Arc::new(PostfixLog::new(&*app.config.hostname)),
+        };
+        let mut observers = vec![log];
         let mut admin = None;
         if let Some((address, _)) = &app.config.admin {
             let (pipeline, traffic) = (Arc::clone(&app.pipeline), Arc::new(Traffic::default()));

@@ -4,6 +4,7 @@ mod bench;
 mod cases;
 mod check;
 mod extract;
+mod log;
 mod message_file;
 mod output;
 mod plugin;

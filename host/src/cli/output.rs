@@ -1,7 +1,6 @@
 //! What several commands print, and how they begin.
 
 use std::{
-    io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     process::ExitCode,
     sync::Arc,
@@ -9,6 +8,8 @@ use std::{
 
 use serde::Serialize;
 use tokio::runtime::Runtime;
+
+pub(super) use super::log::start as start_log;
 
 use super::ConfigArg;
 use crate::{
@@ -89,15 +90,4 @@ pub(super) fn runtime() -> Result<Runtime, ExitCode> {
 pub(super) fn fail(error: &dyn std::error::Error) -> ExitCode {
     anstream::eprintln!("\x1b[1;31merror:\x1b[0m {error}");
     ExitCode::FAILURE
-}
-
-/// Where log lines go: standard error, with colours on a terminal. `MAILWEIR_LOG` says how much (tracing's filter syntax).
-/// Short-lived commands write no time.
-pub(super) fn start_log(default: &str, with_time: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MAILWEIR_LOG");
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(io::stderr);
-    let log = log.with_target(false);
-    if with_time { log.init() } else { log.without_time().init() }
 }

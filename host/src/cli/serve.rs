@@ -7,14 +7,18 @@ use tokio::{
     sync::watch,
 };
 
-use super::{ConfigArg, output};
-use crate::app::App;
+use super::{ConfigArg, log, output};
+use crate::{
+    app::App,
+    config::{Config, Diagnostic, Source},
+};
 
 /// Run the relay.
 #[derive(clap::Args)]
 #[command(
     long_about = "Run the relay in the foreground until SIGTERM or SIGINT. Sessions and deliveries that are under way are \
-                  finished first, within half a minute. Log lines go to standard error; MAILWEIR_LOG=debug shows more of them.",
+                  finished first, within half a minute. Log lines go to standard error, in the form that `log-format` says; \
+                  MAILWEIR_LOG=debug shows more of them.",
     after_help = "Example: mailweir serve --config /etc/mailweir/mailweir.toml"
 )]
 pub(super) struct Args {
@@ -23,24 +27,30 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: Args) -> ExitCode {
-    output::start_log("info", true);
+    let config = match Config::load(args.config.config) {
+        Ok(config) => config,
+        Err((source, diagnostics)) => return not_started(&source, &diagnostics),
+    };
+    log::start_serving(config.log_format, &config.hostname);
     let runtime = match output::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
     runtime.block_on(async {
-        match output::load(&args.config).await {
+        match App::build(config).await {
             Ok(app) => {
                 output::print_diagnostics(&app.config.source, &app.warnings);
                 serve(app).await
             }
-            Err((source, diagnostics)) => {
-                output::print_diagnostics(&source, &diagnostics);
-                anstream::eprintln!("{}: not started, {}", source.path.display(), output::summary(&diagnostics));
-                ExitCode::FAILURE
-            }
+            Err((source, diagnostics)) => not_started(&source, &diagnostics),
         }
     })
+}
+
+fn not_started(source: &Source, diagnostics: &[Diagnostic]) -> ExitCode {
+    output::print_diagnostics(source, diagnostics);
+    anstream::eprintln!("{}: not started, {}", source.path.display(), output::summary(diagnostics));
+    ExitCode::FAILURE
 }
 
 async fn serve(app: App) -> ExitCode {

@@ -17,8 +17,14 @@ use crate::{
 pub struct Limits {
     /// Largest message in octets. Default 10,240,000 (Postfix message_size_limit).
     pub message_size: u64,
+    /// Octets of memory for all messages that come in. Default 256 MiB, or `message_size`, if that is more.
+    pub memory: u64,
     /// Recipients of one transaction. Default 1,000 (Postfix smtpd_recipient_limit).
     pub recipients: usize,
+    /// Octets of a message's header. Default 1 MiB.
+    pub header_size: u64,
+    /// Octets of a line of a message, without its line end. Default as long as it likes.
+    pub line_length: Option<u64>,
     /// Received fields of one message, ours included. Default 50 (Postfix hopcount_limit).
     pub hops: usize,
     /// Sessions at a time. Default 1,000.
@@ -29,6 +35,11 @@ pub struct Limits {
     pub session_time: Duration,
     /// How long a client may take over one command. Default 5 min (RFC 5321 4.5.3.2.7).
     pub idle_timeout: Duration,
+    /// How long a client that isn't trusted waits for the greeting. Default not at all (Postfix postscreen_greet_wait).
+    pub greet_delay: Option<Duration>,
+    /// End sessions that go on before they have the reply to EHLO or DATA. Default true (Postfix
+    /// smtpd_forbid_unauth_pipelining).
+    pub forbid_unauth_pipelining: bool,
     /// Octets of a message in a second at least. Default 500 (Postfix smtpd_min_data_rate).
     pub min_rate: u64,
     /// Filter calls at a time. Default 256.
@@ -39,13 +50,18 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message_size: 10_240_000,
+            memory: 256 << 20,
             recipients: 1000,
+            header_size: 1 << 20,
+            line_length: None,
             hops: 50,
             sessions: 1000,
             sessions_per_client: 50,
             session_time: Duration::from_secs(3600),
             idle_timeout: Duration::from_secs(300),
             min_rate: 500,
+            greet_delay: None,
+            forbid_unauth_pipelining: true,
             filter_calls: 256,
         }
     }
@@ -91,17 +107,35 @@ pub(super) fn read_limits(root: &Section<'_, '_>) -> Limits {
     let default = Limits::default();
     let Some(section) = root.section("limits") else { return default };
     let count = |key, default| section.read(key, units::count).map_or(default, |count| count as usize);
+    let message_size = section.read("message-size", units::size).unwrap_or(default.message_size);
     let limits = Limits {
-        message_size: section.read("message-size", units::size).unwrap_or(default.message_size),
+        message_size,
+        memory: section.read("memory", units::size).unwrap_or(default.memory.max(message_size)),
         recipients: count("recipients", default.recipients),
+        header_size: section.read("header-size", units::size).unwrap_or(default.header_size),
+        line_length: section.read("line-length", units::size),
         hops: count("hops", default.hops),
         sessions: count("sessions", default.sessions),
         sessions_per_client: count("sessions-per-client", default.sessions_per_client),
         session_time: section.read("session-time", units::duration).unwrap_or(default.session_time),
         idle_timeout: section.read("idle-timeout", units::duration).unwrap_or(default.idle_timeout),
+        greet_delay: section.read("greet-delay", units::duration),
+        forbid_unauth_pipelining: section
+            .read("forbid-unauth-pipelining", |value| value.boolean())
+            .unwrap_or(default.forbid_unauth_pipelining),
         min_rate: section.read("min-rate", units::size).unwrap_or(default.min_rate),
         filter_calls: section.read("filter-calls", units::count).unwrap_or(default.filter_calls),
     };
+    if limits.memory < limits.message_size {
+        let span =
+            section.span_of("memory").or_else(|| section.span_of("message-size")).unwrap_or_else(|| section.span());
+        let (memory, size) = (limits.memory, limits.message_size);
+        let small = Diagnostic::error(
+            span,
+            format!("a message of `message-size`, {size} octets, has no room in `memory`, {memory}"),
+        );
+        root.mistakes.add(small.with_help("room for ten of them is little"));
+    }
     section.finish();
     limits
 }

@@ -25,7 +25,10 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{dns::DnsSettings, mail::Network};
+use crate::{
+    dns::DnsSettings,
+    mail::{MissingFields, Network},
+};
 
 pub use cases::{Case, CaseClient, CaseMessage, CaseVerdict, Expected};
 pub use diagnostic::{Diagnostic, Severity, Source};
@@ -38,6 +41,10 @@ pub(crate) use reader::suggestion;
 use reader::{Mistakes, Section, Value};
 pub(crate) use units::parse_duration;
 
+/// Values of `missing-fields`.
+const MISSING_FIELDS: [(&str, MissingFields); 3] =
+    [("always", MissingFields::Always), ("trusted", MissingFields::Trusted), ("never", MissingFields::Never)];
+
 /// A configuration that can work, as far as the file itself can show.
 #[derive(Debug)]
 pub struct Config {
@@ -49,6 +56,10 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// Whether refusals at connect, helo and mail are told at RCPT (Postfix smtpd_delay_reject).
     pub delay_reject: bool,
+    /// Whose messages get the fields that they lack (Postfix always_add_missing_headers).
+    pub missing_fields: MissingFields,
+    /// How the log is written.
+    pub log_format: LogFormat,
     /// `[listen.NAME]`.
     pub listeners: Vec<Listener>,
     /// `[networks] trusted`.
@@ -69,10 +80,28 @@ pub struct Config {
     pub queue: Queue,
     /// `[dns]`.
     pub dns: DnsSettings,
+    /// `[dns] client-names`: whether clients are looked up in the DNS (Postfix smtpd_peername_lookup).
+    pub client_names: bool,
     /// `[admin] address`, and where it stands.
     pub admin: Option<(SocketAddr, Range<usize>)>,
     /// `[[test]]`.
     pub cases: Vec<Case>,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people: time, level, what happened, its facts as `name=value`.
+    #[default]
+    Text,
+    /// The same as an object of JSON.
+    Json,
+    /// What happens to sessions and messages in the lines of Postfix's log.
+    Postfix,
+}
+
+impl LogFormat {
+    const NAMES: [(&str, Self); 3] = [("text", Self::Text), ("json", Self::Json), ("postfix", Self::Postfix)];
 }
 
 /// `[listen.NAME]`.
@@ -133,6 +162,8 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let hostname = root.required("hostname", units::domain);
     let state_dir = root.required("state-dir", |value| Ok(source.resolve(&value.text()?)));
     let delay_reject = root.read("delay-reject", |value| value.boolean()).unwrap_or(true);
+    let missing_fields = root.read("missing-fields", |value| value.choice(&MISSING_FIELDS)).unwrap_or_default();
+    let log_format = root.read("log-format", |value| value.choice(&LogFormat::NAMES)).unwrap_or_default();
     let listeners = root.named_sections("listen", listener);
     let (trusted, proxy_interfaces) = root.section("networks").map(|section| networks(&section)).unwrap_or_default();
     let relay_domains = root.section("relay").and_then(|section| {
@@ -145,7 +176,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let routes = routes::read(&root, source, &tables);
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
-    let dns = dns::read(&root);
+    let (dns, client_names) = dns::read(&root);
     let admin = admin::read(&root);
     let cases = cases::read(&root, source);
     root.finish();
@@ -154,6 +185,8 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         hostname: hostname?,
         state_dir: state_dir?,
         delay_reject,
+        missing_fields,
+        log_format,
         listeners: listeners.into_iter().flatten().collect(),
         trusted: trusted.unwrap_or_else(loopback),
         proxy_interfaces,
@@ -164,6 +197,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         limits,
         queue,
         dns,
+        client_names,
         admin,
         cases,
     };

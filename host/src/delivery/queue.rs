@@ -21,7 +21,7 @@ use super::{
     sites::{Sites, Suspended},
 };
 use crate::{
-    events::Observers,
+    events::{Event, Observers},
     pipeline::Stage,
     spool::{Postponement, Settlement, Spool},
 };
@@ -198,7 +198,7 @@ impl Queue {
         let (courier, spool, octets) = (Arc::clone(&self.courier), Arc::clone(&self.spool), job.leased.message.size());
         drop(self.tasks.spawn(async move {
             let (settlement, contact) = courier.attempt(&job).await;
-            settle(&*spool, settlement).await;
+            settle(&*spool, settlement, &courier, &job).await;
             Ended { attempt: destination.map(|destination| (destination, contact)), octets }
         }));
     }
@@ -229,7 +229,7 @@ impl Queue {
             let (courier, spool) = (Arc::clone(&self.courier), Arc::clone(&self.spool));
             let (reason, octets) = (suspended.reason.clone(), job.leased.message.size());
             drop(self.tasks.spawn(async move {
-                settle(&*spool, courier.postpone(&job, &reason, until)).await;
+                settle(&*spool, courier.postpone(&job, &reason, until), &courier, &job).await;
                 Ended { attempt: None, octets }
             }));
         }
@@ -262,9 +262,15 @@ fn in_system_time(until: Instant) -> SystemTime {
 }
 
 /// What was delivered must not be delivered again: this is tried until it works, or the relay ends.
-async fn settle(spool: &dyn Spool, settlement: Settlement) {
-    while let Err(error) = spool.settle(settlement.clone()).await {
-        tracing::error!(number = settlement.number, %error, "the outcome can't be written down");
-        tokio::time::sleep(SETTLE_AGAIN).await;
+async fn settle(spool: &dyn Spool, settlement: Settlement, courier: &Courier, job: &Job) {
+    loop {
+        match spool.settle(settlement.clone()).await {
+            Ok(false) => return,
+            Ok(true) => return courier.observers.tell(&Event::Removed(&job.leased.id)),
+            Err(error) => {
+                tracing::error!(number = settlement.number, %error, "the outcome can't be written down");
+                tokio::time::sleep(SETTLE_AGAIN).await;
+            }
+        }
     }
 }

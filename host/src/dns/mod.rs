@@ -1,4 +1,4 @@
-//! Questions to the DNS: who takes mail for a domain, the addresses of a host, the name of an address.
+//! Questions to the DNS: who takes mail for a domain, the addresses of a host, the name of an address and whether it leads back.
 //!
 //! Answers are kept as long as their TTL allows. "There is none" and "nobody knows now" are never the same answer.
 
@@ -21,6 +21,9 @@ use hickory_resolver::{
         rr::{Name, RData, RecordType},
     },
 };
+
+/// How many of the names that an address claims to have are looked at.
+const CLAIMED_NAMES: usize = 4;
 
 /// How the DNS is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +173,23 @@ impl Resolver {
         Ok(records.into_iter().filter_map(host).filter(|name| !name.is_empty()).collect())
     }
 
+    /// The name of an address: one that it claims to have and that leads back to it. None where no name does, and for loopback
+    /// addresses, of which the DNS knows nothing (RFC 6761 6.3).
+    pub async fn confirmed_name(&self, address: IpAddr) -> Result<Option<String>, DnsError> {
+        if address.is_loopback() {
+            return Ok(None);
+        }
+        let (names, mut unknown) = (self.names(address).await?, None);
+        for name in names.into_iter().filter(|name| is_host_name(name)).take(CLAIMED_NAMES) {
+            match self.addresses(&name).await {
+                Ok(addresses) if addresses.contains(&address) => return Ok(Some(name)),
+                Err(error) if error.is_temporary() => unknown = Some(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        unknown.map_or(Ok(None), Err)
+    }
+
     async fn records(&self, name: &Name, shown: &str, record_type: RecordType) -> Result<Vec<RData>, DnsError> {
         let found: Result<Lookup, _> = self.inner.lookup(name.clone(), record_type).await;
         match found.map_err(|error| DnsError::of(shown, &error)) {
@@ -209,6 +229,13 @@ fn name_of(text: &str) -> Result<Name, DnsError> {
     let mut name = name.map_err(|_| DnsError::BadName(text.to_owned()))?;
     name.set_fqdn(true);
     Ok(name)
+}
+
+/// Whether this can be a host's name (RFC 1123 2.1, and the underscore that some have): it goes into logs and header fields.
+fn is_host_name(name: &str) -> bool {
+    let allowed = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    name.bytes().all(allowed)
+        && !name.split('.').next_back().is_some_and(|last| last.bytes().all(|octet| octet.is_ascii_digit()))
 }
 
 fn host_name(name: &Name) -> String {

@@ -68,3 +68,31 @@ async fn addresses_of_both_families_aliases_names_and_servers() {
     assert_eq!(resolver.name_servers("host.example").await, Ok(vec!["ns.example".to_owned()]));
     assert_eq!(resolver.addresses("bücher.example").await.map(|found| found.len()), Ok(1));
 }
+
+#[tokio::test]
+async fn a_name_counts_that_leads_back() {
+    let server = DnsServer::start(&[
+        "1.2.0.192.in-addr.arpa PTR host.example",
+        "host.example A 192.0.2.1",
+        "2.2.0.192.in-addr.arpa PTR liar.example",
+        "liar.example A 192.0.2.99",
+        "3.2.0.192.in-addr.arpa PTR missing.example",
+        "3.2.0.192.in-addr.arpa PTR second.example",
+        "second.example A 192.0.2.3",
+        "4.2.0.192.in-addr.arpa PTR 192.0.2.4",
+        "192.0.2.4 A 192.0.2.4",
+        "5.2.0.192.in-addr.arpa SERVFAIL",
+        "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa PTR six.example",
+        "six.example AAAA 2001:db8::1",
+    ]);
+    let resolver = resolver(&server);
+    let name = async |address: &str| resolver.confirmed_name(address.parse().expect("an address")).await;
+    assert_eq!(name("192.0.2.1").await, Ok(Some("host.example".to_owned())));
+    assert_eq!(name("192.0.2.2").await, Ok(None), "it leads elsewhere");
+    assert_eq!(name("192.0.2.3").await, Ok(Some("second.example".to_owned())));
+    assert_eq!(name("192.0.2.4").await, Ok(None), "no host's name");
+    assert_eq!(name("192.0.2.5").await.map_err(|error| error.is_temporary()), Err(true));
+    assert_eq!(name("192.0.2.6").await, Err(DnsError::NoSuchDomain("192.0.2.6".to_owned())));
+    assert_eq!(name("2001:db8::1").await, Ok(Some("six.example".to_owned())));
+    assert_eq!(name("127.0.0.1").await, Ok(None));
+}

@@ -16,6 +16,7 @@ impl Observer for Log {
             Event::Refused(event) => refused(event),
             Event::Received(event) => received(event),
             Event::Attempted(event) => attempted(event),
+            Event::Removed(id) => tracing::debug!(id, "removed"),
             Event::Reported(Reported { id, report, to }) => tracing::info!(id, report, %to, "the sender is told"),
         }
     }
@@ -28,7 +29,7 @@ fn disconnected(event: &Disconnected<'_>) {
             let (after, octets) = (event.verb.map(Verb::name), event.receiving);
             tracing::info!(%client, after, octets, "{error}");
         }
-        None => tracing::debug!(%client, "disconnect"),
+        None => tracing::debug!(%client, commands = %event.commands, "disconnect"),
     }
 }
 

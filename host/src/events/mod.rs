@@ -2,7 +2,9 @@
 //!
 //! An event borrows what it tells of from the one to whom it happened: nothing is copied unless a watcher wants to keep it.
 
+mod counts;
 mod log;
+mod postfix;
 #[cfg(test)]
 mod seen;
 
@@ -17,7 +19,9 @@ use crate::{
     smtp::{Reply, Transaction, Verb},
 };
 
+pub use counts::CommandCounts;
 pub use log::Log;
+pub use postfix::{PostfixLog, line_start};
 #[cfg(test)]
 pub(crate) use seen::Seen;
 
@@ -47,7 +51,7 @@ impl Observers {
 /// Something that happened just now.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A client connected; nothing has been said.
+    /// A client connected and its name is known, if it has one; nothing has been said.
     Connected(&'a Client),
     /// A session ended.
     Disconnected(Disconnected<'a>),
@@ -59,6 +63,8 @@ pub enum Event<'a> {
     Attempted(Attempted<'a>),
     /// A report to the sender of a message was put into the queue (RFC 3464).
     Reported(Reported<'a>),
+    /// Nothing is left of the message with this queue id: each recipient has what becomes of it.
+    Removed(&'a str),
 }
 
 /// The end of a session.
@@ -72,6 +78,8 @@ pub struct Disconnected<'a> {
     pub verb: Option<Verb>,
     /// Octets of the message that was coming in, if one was.
     pub receiving: Option<u64>,
+    /// What it said.
+    pub commands: &'a CommandCounts,
 }
 
 /// A refused command, or a message that the session's stages refused at its end.
@@ -89,6 +97,8 @@ pub struct Refused<'a> {
     pub recipient: Option<&'a Address>,
     /// What the client heard.
     pub reply: &'a Reply,
+    /// Whether the client said EHLO.
+    pub extended: bool,
 }
 
 /// A complete message.
@@ -104,6 +114,8 @@ pub struct Received<'a> {
     pub envelope: &'a Envelope,
     /// Octets that came in.
     pub size: u64,
+    /// The value of its Message-ID; empty where it has none, or was forgotten before it was looked at.
+    pub message_id: &'a str,
     /// What became of it.
     pub fate: Fate<'a>,
     /// The `[[message]]` stage that had the last word, if one had it.
@@ -112,6 +124,8 @@ pub struct Received<'a> {
     pub filters: &'a [StageTime],
     /// What the client heard.
     pub reply: &'a Reply,
+    /// Whether the client said EHLO.
+    pub extended: bool,
 }
 
 /// What became of a message when it came in.

@@ -1,6 +1,6 @@
 //! Drives one session: octets from the socket into the protocol, replies back, nothing decided here.
 
-use std::{io, time::Duration};
+use std::{io, mem, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
@@ -12,15 +12,16 @@ use tokio::{
 use super::{
     deadline::{Deadline, Patience},
     decide::Desk,
+    intake::Intake,
     settings::Settings,
 };
 use crate::{
-    events::{Disconnected, Event, Refused},
-    smtp::{Action, EnhancedCode, Reply, Session},
+    events::{CommandCounts, Disconnected, Event, Refused},
+    smtp::{Action, Completed, EnhancedCode, Question, Reply, Session},
 };
 
-/// Octets read at once while commands come in.
-const COMMAND_READ: usize = 4 << 10;
+/// Octets read at once while commands come in; thousands of sessions that say nothing each have room for so many.
+const COMMAND_READ: usize = 1 << 10;
 /// Octets read at once while a message comes in.
 const DATA_READ: usize = 64 << 10;
 /// Octets of replies that are held back at most while a client pipelines.
@@ -56,10 +57,13 @@ pub(super) struct Connection<S> {
     session: Session,
     desk: Desk,
     shutdown: watch::Receiver<bool>,
+    commands: CommandCounts,
     /// When the session is over, unless a message is coming in.
     end: Instant,
     /// When the command or message that is coming in must be there; none while we are busy with the last one.
     deadline: Option<Deadline>,
+    /// Where the message is that is coming in.
+    intake: Intake,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
@@ -67,11 +71,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let session = Session::new(desk.shared.session.clone());
         let end = Instant::now() + desk.shared.settings.session_time;
         let (input, output) = (BytesMut::new(), BytesMut::new());
-        Self { stream, input, output, session, desk, shutdown, end, deadline: None }
+        Self {
+            stream,
+            input,
+            output,
+            session,
+            desk,
+            shutdown,
+            commands: CommandCounts::default(),
+            end,
+            deadline: None,
+            intake: Intake::default(),
+        }
     }
 
     /// From the greeting to the end.
     pub(super) async fn run(mut self) {
+        self.desk.learn_name().await;
         self.tell(&Event::Connected(&self.desk.client));
         let ended = self.serve().await;
         let error = ended.as_ref().err().map(ToString::to_string);
@@ -80,6 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             error: error.as_deref(),
             verb: self.session.verb(),
             receiving: self.session.receiving(),
+            commands: &self.commands,
         }));
         let Err(error) = ended else { return };
         let code = match error {
@@ -95,8 +112,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     async fn serve(&mut self) -> Result<(), SessionError> {
-        let welcome = self.desk.connect().await;
-        let mut action = self.session.greet(welcome);
+        let mut action = if self.talks_early().await? {
+            self.refuse(Reply::new(521, EnhancedCode(5, 5, 1), "Protocol error"))
+        } else {
+            let welcome = self.desk.connect().await;
+            self.session.greet(welcome)
+        };
         loop {
             if action != Action::Read {
                 self.deadline = None;
@@ -104,6 +125,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             action = match action {
                 Action::Read => {
                     self.flush().await?;
+                    match self.session.incoming() {
+                        Some(decoder) => self.intake.settle(&self.desk.shared.memory, decoder).await,
+                        None => self.intake = Intake::default(),
+                    }
                     self.read().await?;
                     self.step()
                 }
@@ -113,12 +138,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
                 Action::Ask(question) => {
                     let answer = self.desk.answer(&question, &self.session).await;
-                    self.session.answer(question, answer)
+                    if matches!(question, Question::Hello(_) | Question::Data) && self.does_not_wait().await {
+                        self.refuse(Reply::new(554, EnhancedCode(5, 5, 0), "Error: SMTP protocol synchronization"))
+                    } else {
+                        self.session.answer(question, answer)
+                    }
                 }
                 Action::Message(message) => {
                     self.flush().await?;
-                    let extended = self.session.hello().is_some_and(|hello| hello.extended);
-                    let reply = self.desk.receive(message, extended).await;
+                    let reply = self.receive(message).await;
                     self.session.say(reply)
                 }
                 Action::Close(reply) => {
@@ -130,26 +158,102 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
+    /// Take care of a complete message, if there is room for it.
+    async fn receive(&mut self, Completed { transaction, raw }: Completed) -> Reply {
+        // It is in the message's place until the message has another.
+        let mut intake = mem::take(&mut self.intake);
+        match intake.complete(&self.desk.shared.memory, raw).await {
+            Ok(raw) => self.desk.receive(Completed { transaction, raw }, self.is_extended()).await,
+            Err(error) => {
+                let reply = error.reply();
+                self.tell_refused(&reply);
+                reply
+            }
+        }
+    }
+
+    fn is_extended(&self) -> bool {
+        self.session.hello().is_some_and(|hello| hello.extended)
+    }
+
+    /// Whether a client that isn't trusted talks before it is greeted: those who only want to get rid of something do
+    /// (Postfix postscreen_greet_wait).
+    async fn talks_early(&mut self) -> Result<bool, SessionError> {
+        let Some(delay) = self.desk.shared.settings.greet_delay.filter(|_| !self.desk.client.trusted) else {
+            return Ok(false);
+        };
+        let read = tokio::select! {
+            () = stopped(&mut self.shutdown) => return Err(SessionError::Shutdown),
+            read = timeout(delay, self.stream.read_buf(&mut self.input)) => read,
+        };
+        match read {
+            Err(_) => Ok(false),
+            Ok(Ok(0)) => Err(SessionError::Lost),
+            Ok(Ok(_)) => Ok(true),
+            Ok(Err(error)) => Err(SessionError::Socket(error)),
+        }
+    }
+
+    /// Whether there is more behind a command that has to be the last of its group (RFC 2920 3.1): the client can't know what the
+    /// reply will be. Whatever it takes the octets for, a message or commands, must not be decided by what we say
+    /// (Postfix smtpd_forbid_unauth_pipelining).
+    async fn does_not_wait(&mut self) -> bool {
+        if !self.desk.shared.settings.forbid_unauth_pipelining {
+            return false;
+        }
+        // Also what came while we were thinking about the answer.
+        let more = timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await;
+        !self.input.is_empty() || matches!(more, Ok(Ok(1..)))
+    }
+
+    /// A breach of the protocol that ends the session.
+    fn refuse(&self, reply: Reply) -> Action {
+        self.tell_refused(&reply);
+        Action::Close(reply)
+    }
+
     /// The protocol's next move. What it refuses by itself is told here; what others refuse, by them.
     fn step(&mut self) -> Action {
         let action = self.session.step(&mut self.input);
         if let Action::Reply(reply) = &action
             && reply.refuses()
         {
-            let (verb, transaction) = (self.session.verb(), self.session.transaction());
-            let client = &*self.desk.client;
-            let refused = Refused { client, verb, refusal: None, transaction, recipient: None, reply };
-            self.tell(&Event::Refused(refused));
+            self.tell_refused(reply);
         }
         action
+    }
+
+    fn tell_refused(&self, reply: &Reply) {
+        let (verb, transaction) = (self.session.verb(), self.session.transaction());
+        let client = &*self.desk.client;
+        let extended = self.session.hello().is_some_and(|hello| hello.extended);
+        self.tell(&Event::Refused(Refused {
+            client,
+            verb,
+            refusal: None,
+            transaction,
+            recipient: None,
+            reply,
+            extended,
+        }));
     }
 
     fn tell(&self, event: &Event<'_>) {
         self.desk.shared.observers.tell(event);
     }
 
+    /// DATA has two replies, and counts by the second. What is no command has nothing but `500`.
+    fn count(&mut self, reply: &Reply) {
+        match (self.session.verb(), reply.code) {
+            (None, _) | (_, 354) => {}
+            (_, 500) => self.commands.add(None, false),
+            (verb, _) => self.commands.add(verb, !reply.refuses()),
+        }
+    }
+
     /// Hold a reply back until the client waits for it (RFC 2920 3.2).
     async fn say(&mut self, reply: &Reply) -> Result<(), SessionError> {
+        self.count(reply);
         reply.write(&mut self.output);
         if self.output.len() > HELD_BACK { self.flush().await } else { Ok(()) }
     }
@@ -217,7 +321,6 @@ mod tests {
         events::Observers,
         mail::Client,
         server::{Settings, decide::Shared, tests::MemorySpool},
-        smtp::SessionSettings,
         spool::IdSource,
     };
 
@@ -254,10 +357,9 @@ mod tests {
     /// The replies, one text for each write.
     async fn writes(reads: Vec<&'static [u8]>) -> Vec<String> {
         let settings = Settings::new("relay.example");
-        let session = SessionSettings { hostname: settings.hostname.clone(), size_limit: 1, recipient_limit: 1 };
-        let (session, spool, ids) = (Arc::new(session), Arc::new(MemorySpool::default()), IdSource::new());
-        let observers = Observers::default();
-        let shared = Shared { settings, session, pipeline: Arc::default(), spool, observers, ids };
+        let (session, spool, ids) = (Arc::new(settings.session()), Arc::new(MemorySpool::default()), IdSource::new());
+        let (observers, memory) = (Observers::default(), settings.memory());
+        let shared = Shared { settings, session, pipeline: Arc::default(), spool, observers, memory, ids };
         let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
         let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };
         let (_shutdown, stop) = watch::channel(false);

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use super::{
+    intake::Memory,
     relay::{self, Denied},
     settings::Settings,
 };
@@ -21,6 +24,7 @@ pub(super) struct Shared {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) spool: Arc<dyn Spool>,
     pub(super) observers: Observers,
+    pub(super) memory: Memory,
     pub(super) ids: IdSource,
 }
 
@@ -29,17 +33,30 @@ pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
     pub(super) client: Arc<Client>,
     pub(super) stages: SessionStages,
+    /// Whether the client said EHLO.
+    extended: bool,
 }
 
 impl Desk {
     pub(super) fn new(shared: Arc<Shared>, client: Client) -> Self {
         let stages = SessionStages::new(Arc::clone(&shared.pipeline.session), shared.settings.delay_reject);
-        Self { shared, client: Arc::new(client), stages }
+        Self { shared, client: Arc::new(client), stages, extended: false }
     }
 
     /// Before the greeting.
     pub(super) async fn connect(&mut self) -> Result<(), Reply> {
         self.ask(Phase::Connect, None, None).await
+    }
+
+    /// Who the client is by the DNS. Without an answer in time it has no name, as in Postfix, and filters that want to know why ask again.
+    pub(super) async fn learn_name(&mut self) {
+        let Some((resolver, patience)) = &self.shared.settings.client_names else { return };
+        let address = self.client.peer.ip();
+        match timeout(*patience, resolver.confirmed_name(address)).await {
+            Ok(Ok(name)) => Arc::make_mut(&mut self.client).name = name,
+            Ok(Err(error)) => tracing::debug!(client = %address, "no name: {error}"),
+            Err(_) => tracing::debug!(client = %address, "no name: no answer in time"),
+        }
     }
 
     /// Yes, or what the client hears instead.
@@ -61,14 +78,15 @@ impl Desk {
         let before = Arc::clone(&self.client);
         Arc::make_mut(&mut self.client).helo = Some(hello.name.clone());
         let answer = self.ask(Phase::Helo, verb, None).await;
-        if answer.is_err() {
-            self.client = before;
+        match answer {
+            Ok(()) => self.extended = hello.extended,
+            Err(_) => self.client = before,
         }
         answer
     }
 
     async fn rcpt(&mut self, transaction: Option<&Transaction>, recipient: &Recipient) -> Result<(), Reply> {
-        let Self { shared, client, stages } = self;
+        let Self { shared, client, stages, .. } = self;
         let facts = |ours| Facts {
             recipient: Some(recipient.address.clone()),
             recipient_is_ours: ours,
@@ -78,7 +96,15 @@ impl Desk {
         admitted.map_err(|denied| {
             let refusal = if let Denied::Stage(refusal) = &denied { Some(refusal) } else { None };
             let (verb, recipient, reply) = (Some(Verb::Rcpt), Some(&recipient.original), denied.reply());
-            self.tell(Refused { client: &self.client, verb, refusal, transaction, recipient, reply });
+            self.tell(Refused {
+                client: &self.client,
+                verb,
+                refusal,
+                transaction,
+                recipient,
+                reply,
+                extended: self.extended,
+            });
             reply.clone()
         })
     }
@@ -87,7 +113,15 @@ impl Desk {
         let decided = self.stages.decide(phase, || facts(&self.client, phase, transaction)).await;
         decided.map_err(|refusal| {
             let (client, reply) = (&*self.client, &refusal.reply);
-            self.tell(Refused { client, verb, refusal: Some(&refusal), transaction, recipient: None, reply });
+            self.tell(Refused {
+                client,
+                verb,
+                refusal: Some(&refusal),
+                transaction,
+                recipient: None,
+                reply,
+                extended: self.extended,
+            });
             refusal.reply
         })
     }

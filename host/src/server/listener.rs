@@ -26,7 +26,7 @@ use crate::{
     events::Observers,
     mail::Client,
     pipeline::Pipeline,
-    smtp::{Reply, SessionSettings},
+    smtp::Reply,
     spool::{IdSource, Spool},
 };
 
@@ -75,13 +75,9 @@ impl Server {
                 bound.push((name.clone(), address, listener));
             }
         }
-        let session = Arc::new(SessionSettings {
-            hostname: settings.hostname.clone(),
-            size_limit: settings.size_limit,
-            recipient_limit: settings.recipient_limit,
-        });
+        let (session, memory) = (Arc::new(settings.session()), settings.memory());
         let admission = Arc::new(Admission::new(settings.max_sessions, settings.max_sessions_per_client));
-        let shared = Arc::new(Shared { settings, session, pipeline, spool, observers, ids: IdSource::new() });
+        let shared = Arc::new(Shared { settings, session, pipeline, spool, observers, memory, ids: IdSource::new() });
         let (mut addresses, mut listeners) = (vec![], JoinSet::new());
         for (name, address, listener) in bound {
             addresses.push((name, address));

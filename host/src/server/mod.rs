@@ -8,11 +8,13 @@ mod admission;
 mod connection;
 mod deadline;
 mod decide;
+mod intake;
 mod keep;
 mod listener;
 mod receive;
 mod relay;
 mod settings;
+mod shape;
 #[cfg(test)]
 mod tests;
 

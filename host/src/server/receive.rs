@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::SystemTime};
 
-use super::{decide::Desk, keep};
+use super::{decide::Desk, keep, shape};
 use crate::{
     events::{self, Event},
-    mail::{self, Client, Edit, Envelope, Message, Received, Recipient},
+    mail::{self, Client, Edit, Envelope, Field, Message, MissingFields, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, StageTime, Verdict},
     smtp::{Completed, EnhancedCode, Reply, Transaction},
     spool::NewMessage,
@@ -27,6 +27,7 @@ struct Way {
     /// The stage that had the last word, if one had it.
     stage: Option<Arc<str>>,
     times: Vec<StageTime>,
+    message_id: String,
     /// As it lies in the queue, if it does.
     queued: Option<Envelope>,
 }
@@ -34,7 +35,7 @@ struct Way {
 impl From<Fate> for Way {
     /// It met no stage.
     fn from(fate: Fate) -> Self {
-        Self { fate, stage: None, times: Vec::new(), queued: None }
+        Self { fate, stage: None, times: Vec::new(), message_id: String::new(), queued: None }
     }
 }
 
@@ -63,10 +64,12 @@ impl Desk {
             sender: &given.sender,
             envelope: way.queued.as_ref().unwrap_or(&given),
             size,
+            message_id: &way.message_id,
             fate,
             stage: way.stage.as_deref(),
             filters: &way.times,
             reply: &reply,
+            extended,
         }));
         reply
     }
@@ -85,6 +88,8 @@ impl Desk {
         };
         let ended = pipeline::run(&self.shared.pipeline.message, mail, &mut ()).await;
         let Ended { mail, verdict, stage, files, times } = ended;
+        let message_id = mail.message.fields().iter().find(|field| field.is("Message-ID"));
+        let message_id = message_id.map(Field::unfolded).unwrap_or_default();
         let hold = match verdict {
             Verdict::Next | Verdict::Accept => hold,
             Verdict::Hold(reason) => hold.or(Some(reason)),
@@ -92,10 +97,10 @@ impl Desk {
             Verdict::Discard(reason) => {
                 let published = keep::publish(files).await;
                 let fate = published.map_or_else(Fate::Refused, |()| Fate::Discarded(reason));
-                return Way { fate, stage, times, queued: None };
+                return Way { fate, stage, times, message_id, queued: None };
             }
             Verdict::Reject(reply) | Verdict::Defer(reply) => {
-                return Way { fate: Fate::Refused(reply), stage, times, queued: None };
+                return Way { fate: Fate::Refused(reply), stage, times, message_id, queued: None };
             }
         };
         let Mail { client, mut envelope, message, .. } = Arc::unwrap_or_clone(mail);
@@ -105,24 +110,31 @@ impl Desk {
         let (id, client, queued) = (id.to_string(), Client::clone(&client), envelope.clone());
         let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };
         match keep::keep(&self.shared.spool, new, files).await {
-            Ok(()) => Way { fate: hold.map_or(Fate::Queued, Fate::Held), stage, times, queued: Some(queued) },
-            Err(reply) => Way { fate: Fate::Refused(reply), stage, times, queued: None },
+            Ok(()) => {
+                let fate = hold.map_or(Fate::Queued, Fate::Held);
+                Way { fate, stage, times, message_id, queued: Some(queued) }
+            }
+            Err(reply) => Way { fate: Fate::Refused(reply), stage, times, message_id, queued: None },
         }
     }
 
-    /// Put our Received field on top, unless the message has been round too often (RFC 5321 6.3), and above it, as Postfix does,
-    /// what the session's stages want there.
+    /// Put our Received field on top, unless the message has a form that isn't taken, and above it, as Postfix does, what the
+    /// session's stages want there. Then complete it.
     fn prepare(&self, mut mail: Mail, edits: &[Edit], extended: bool, time: SystemTime) -> Result<Mail, Reply> {
         let Mail { id, client, envelope, message, .. } = &mut mail;
         let hostname = &*self.shared.settings.hostname;
         let received = Received { client, extended, envelope, hostname, id, time };
         message.prepend_field("Received", &received.value());
-        let hops = message.fields().iter().filter(|field| field.is("Received")).count();
-        if hops >= self.shared.settings.hop_limit {
-            return Err(Reply::new(554, EnhancedCode(5, 4, 0), "Error: too many hops"));
-        }
+        shape::check(message, envelope.parameters.body, &self.shared.settings)?;
+        let complete = match self.shared.settings.missing_fields {
+            MissingFields::Always => true,
+            MissingFields::Trusted => client.trusted || client.login.is_some(),
+            MissingFields::Never => false,
+        };
+        let missing = if complete { mail::missing_fields(message, envelope, hostname, id, time) } else { Vec::new() };
+        let edits = [edits, &missing].concat();
         // The edits were checked when they were gathered; should one fail all the same, the message isn't taken.
-        match mail::apply(edits, envelope, message) {
+        match mail::apply(&edits, envelope, message) {
             Ok(()) => Ok(mail),
             Err(error) => {
                 tracing::error!(id = &**id, "effects of session stages: {error}");

@@ -1,9 +1,16 @@
 //! What the operator says about the receiving side.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use super::relay::{DomainList, RelayDomains};
-use crate::mail::Network;
+use super::{
+    intake::Memory,
+    relay::{DomainList, RelayDomains},
+};
+use crate::{
+    dns::Resolver,
+    mail::{MissingFields, Network},
+    smtp::SessionSettings,
+};
 
 /// Settings of the server.
 #[derive(Clone)]
@@ -14,14 +21,26 @@ pub struct Settings {
     pub listeners: Vec<(String, Vec<SocketAddr>)>,
     /// Clients that may send to any domain (Postfix `mynetworks`).
     pub trusted: Vec<Network>,
+    /// Who is asked for the names of clients, and for how long at most (Postfix smtpd_peername_lookup); none: they have no names.
+    pub client_names: Option<(Resolver, Duration)>,
     /// Domains that any client may send to.
     pub relay_domains: Arc<dyn RelayDomains>,
     /// Largest message in octets.
     pub size_limit: u64,
+    /// Octets of memory for all messages that come in; what finds no room is in a file meanwhile.
+    pub memory: u64,
+    /// The folder of such files.
+    pub overflow: PathBuf,
     /// Most recipients of one transaction.
     pub recipient_limit: usize,
+    /// Whose messages get the fields that they lack.
+    pub missing_fields: MissingFields,
     /// Most Received fields, our own included (Postfix `hopcount_limit`).
     pub hop_limit: usize,
+    /// Octets of a message's header at most.
+    pub header_limit: u64,
+    /// Octets of a line of a message at most, without its line end (RFC 5322 2.1.1 says 998); none: as long as they like.
+    pub line_limit: Option<u64>,
     /// How long a client may take over one command, or take no reply (RFC 5321 4.5.3.2.7); also over a message, unless it comes
     /// with `min_rate`.
     pub idle_timeout: Duration,
@@ -29,6 +48,11 @@ pub struct Settings {
     pub min_rate: u64,
     /// How long a session may last; a message that is coming in is not cut off.
     pub session_time: Duration,
+    /// How long a client that isn't trusted waits for the greeting, and what it says before that is a reason to close
+    /// (Postfix postscreen_greet_wait); none: it is greeted at once.
+    pub greet_delay: Option<Duration>,
+    /// End sessions that go on before they have the reply to EHLO or DATA (Postfix smtpd_forbid_unauth_pipelining).
+    pub forbid_unauth_pipelining: bool,
     /// How long sessions may go on with their message after the shutdown began.
     pub drain_timeout: Duration,
     /// Most sessions at a time, over all listeners.
@@ -48,17 +72,39 @@ impl Settings {
             hostname: hostname.into(),
             listeners: vec![],
             trusted: vec![],
+            client_names: None,
             relay_domains: Arc::new(DomainList::default()),
             size_limit: 10_240_000,
+            memory: 256 << 20,
+            overflow: env::temp_dir(),
             recipient_limit: 1000,
+            missing_fields: MissingFields::default(),
             hop_limit: 50,
+            header_limit: 1 << 20,
+            line_limit: None,
             idle_timeout: Duration::from_secs(300),
             min_rate: 500,
             session_time: Duration::from_secs(3600),
+            greet_delay: None,
+            forbid_unauth_pipelining: true,
             drain_timeout: Duration::from_secs(30),
             max_sessions: 1000,
             max_sessions_per_client: 50,
             delay_reject: true,
+        }
+    }
+
+    /// The place for all messages that come in.
+    pub(super) fn memory(&self) -> Memory {
+        Memory::new(self.memory, self.overflow.clone())
+    }
+
+    /// What the protocol has to know of them.
+    pub(super) fn session(&self) -> SessionSettings {
+        SessionSettings {
+            hostname: self.hostname.clone(),
+            size_limit: self.size_limit,
+            recipient_limit: self.recipient_limit,
         }
     }
 }

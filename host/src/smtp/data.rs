@@ -17,6 +17,9 @@ pub enum DataError {
     /// More octets than the limit: `552 5.3.4`.
     #[error("Error: message size exceeds fixed limit")]
     TooLarge,
+    /// There was no room for it: `452 4.3.1`.
+    #[error("Error: insufficient system storage")]
+    NoRoom,
 }
 
 /// What came before the next octet.
@@ -43,18 +46,42 @@ pub struct DataDecoder {
     size: u64,
     limit: u64,
     bare: bool,
+    given_up: bool,
 }
 
 impl DataDecoder {
     /// A decoder for a message of at most `limit` octets, which may have been declared to have `expected` octets.
     pub fn new(limit: u64, expected: Option<u64>) -> Self {
         let reserve = expected.map_or(0, |size| usize::try_from(size).unwrap_or(FIRST_RESERVE).min(FIRST_RESERVE));
-        Self { state: State::LineStart, message: BytesMut::with_capacity(reserve), size: 0, limit, bare: false }
+        Self {
+            state: State::LineStart,
+            message: BytesMut::with_capacity(reserve),
+            size: 0,
+            limit,
+            bare: false,
+            given_up: false,
+        }
     }
 
     /// Octets of the message so far.
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Octets that it holds.
+    pub fn held(&self) -> usize {
+        self.message.len()
+    }
+
+    /// Take out what it holds; what comes later, and what it gives at the end, follow that.
+    pub fn drain(&mut self) -> Bytes {
+        self.message.split().freeze()
+    }
+
+    /// There is no room for this message: it is refused at its end.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+        self.message = BytesMut::new();
     }
 
     /// Take what belongs to the message off the front of `input`. Gives the message when its end has been seen; what
@@ -147,7 +174,7 @@ impl DataDecoder {
         self.size = self.size.saturating_add(octets.len() as u64);
         if self.size > self.limit {
             self.message = BytesMut::new();
-        } else if !self.bare {
+        } else if !self.bare && !self.given_up {
             self.message.extend_from_slice(octets);
         }
     }
@@ -157,6 +184,8 @@ impl DataDecoder {
             Err(DataError::BareLineEnd)
         } else if self.size > self.limit {
             Err(DataError::TooLarge)
+        } else if self.given_up {
+            Err(DataError::NoRoom)
         } else {
             Ok(std::mem::take(&mut self.message).freeze())
         }

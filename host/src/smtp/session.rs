@@ -190,6 +190,14 @@ impl Session {
         }
     }
 
+    /// What holds the message that is coming in.
+    pub fn incoming(&mut self) -> Option<&mut DataDecoder> {
+        match &mut self.state {
+            State::Command => None,
+            State::Data(decoder) => Some(decoder),
+        }
+    }
+
     fn command(&mut self, line: &[u8]) -> Action {
         let parsed = command::split(line).and_then(|(verb, argument)| {
             self.verb = Some(verb);

@@ -8,7 +8,13 @@ use std::time::SystemTime;
 use rusqlite::{Connection, Result, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
-use super::{SpoolError, SqliteSpool, rows::milliseconds, select::Selection, statements::remove_if_done, writer::Safe};
+use super::{
+    SpoolError, SqliteSpool,
+    rows::milliseconds,
+    select::Selection,
+    statements::{Removed, remove_if_done},
+    writer::Safe,
+};
 
 /// Recipients in one transaction, so that mail that comes in does not wait long.
 const BATCH: usize = 1000;
@@ -133,7 +139,7 @@ fn apply(
     if change == Change::Delete {
         for batch in recipients.chunk_by(|(one, _), (other, _)| one == other) {
             let removed = batch.first().map(|(number, _)| remove_if_done(connection, *number)).transpose()?;
-            files.extend(removed.flatten());
+            files.extend(removed.flatten().and_then(Removed::file));
         }
     }
     Ok((done, files))

@@ -232,8 +232,8 @@ pub trait Spool: Send + Sync {
     /// Put off all recipients of a destination that are due earlier.
     fn postpone(&self, postponement: Postponement) -> SpoolFuture<'_, ()>;
 
-    /// Give a lease, or some recipients of it, back, with what became of them. A message without recipients is removed.
-    fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()>;
+    /// Give a lease, or some recipients of it, back, with what became of them. A message without recipients is removed; whether it was.
+    fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, bool>;
 
     /// The files of messages that were kept and have not been reported as [`Spool::published`].
     fn unpublished(&self) -> SpoolFuture<'_, Vec<PendingFile>>;

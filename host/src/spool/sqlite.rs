@@ -193,7 +193,7 @@ impl SqliteSpool {
             let given = self.end(Settlement { number: loan.number, recipients, report: None }).await;
             if given.is_err() {
                 self.unread().push((loan, error));
-                ended = given;
+                ended = given.map(drop);
             }
         }
         ended
@@ -209,7 +209,7 @@ impl SqliteSpool {
         more || asked.elapsed() > LONGEST_UNASKED
     }
 
-    async fn end(&self, settlement: Settlement) -> Result<(), SpoolError> {
+    async fn end(&self, settlement: Settlement) -> Result<bool, SpoolError> {
         let report = match &settlement.report {
             Some(report) => Some((
                 self.last.fetch_add(1, Ordering::Relaxed) + 1,
@@ -227,17 +227,19 @@ impl SqliteSpool {
             }
             Ok(removed)
         };
-        let then = move |ended: Result<Option<String>, SpoolError>| {
+        let then = move |ended: Result<Option<statements::Removed>, SpoolError>| {
             if ended.is_ok() && reported {
                 file.flatten().into_iter().for_each(Written::keep);
                 shared.look_at_disk();
             }
             ended
         };
-        if let Some(id) = self.writer.run_then(Safe::Soon, end, then).await? {
+        let removed = self.writer.run_then(Safe::Soon, end, then).await?;
+        let is_removed = removed.is_some();
+        if let Some(id) = removed.and_then(statements::Removed::file) {
             self.remove_files(vec![id]).await;
         }
-        Ok(())
+        Ok(is_removed)
     }
 
     /// Remove the files of messages whose rows are gone. What a crash leaves of them is removed at the next start.
@@ -296,7 +298,7 @@ impl Spool for SqliteSpool {
         })
     }
 
-    fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, ()> {
+    fn settle(&self, settlement: Settlement) -> SpoolFuture<'_, bool> {
         Box::pin(self.end(settlement))
     }
 

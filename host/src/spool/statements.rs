@@ -113,7 +113,7 @@ fn path(octets: Vec<u8>) -> PathBuf {
 }
 
 /// Write down what became of a lease's recipients; a message that has none left goes. The id of one that had a file.
-pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Option<String>> {
+pub(super) fn settle(connection: &Connection, settlement: &Settlement) -> Result<Option<Removed>> {
     let number = settlement.number;
     for (position, disposition) in &settlement.recipients {
         match disposition {
@@ -171,8 +171,22 @@ pub(super) fn delete(connection: &Connection, number: i64, position: u32) -> Res
         .map(drop)
 }
 
-/// Remove a message without recipients. The id, if it had a file.
-pub(super) fn remove_if_done(connection: &Connection, number: i64) -> Result<Option<String>> {
+/// A message whose rows are gone.
+pub(super) struct Removed {
+    pub(super) id: String,
+    /// Its octets are in a file, which is still there.
+    pub(super) has_file: bool,
+}
+
+impl Removed {
+    /// The id, if there is a file to remove.
+    pub(super) fn file(self) -> Option<String> {
+        self.has_file.then_some(self.id)
+    }
+}
+
+/// Remove a message without recipients.
+pub(super) fn remove_if_done(connection: &Connection, number: i64) -> Result<Option<Removed>> {
     let left: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM recipients WHERE message = ?)")?
         .query_row([number], |row| row.get(0))?;
@@ -184,7 +198,7 @@ pub(super) fn remove_if_done(connection: &Connection, number: i64) -> Result<Opt
         .prepare_cached("DELETE FROM messages WHERE number = ? RETURNING id")?
         .query_row([number], |row| row.get(0))
         .optional()?;
-    Ok(id.filter(|_| rows == 0))
+    Ok(id.map(|id| Removed { id, has_file: rows == 0 }))
 }
 
 /// Recipients by state.

@@ -89,7 +89,7 @@ enum BenchError {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     match bench(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::fail(&error),

@@ -95,7 +95,7 @@ enum ExtractError {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     match extract(args) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

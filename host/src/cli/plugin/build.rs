@@ -38,7 +38,7 @@ enum BuildError {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     match build(&args.folder) {
         Ok(all_load) if all_load => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,

@@ -46,7 +46,7 @@ pub(super) enum InspectError {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     let inspection = match inspect(&args.plugin) {
         Ok(inspection) => inspection,
         Err(error) => return output::fail(&error),

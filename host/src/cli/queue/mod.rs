@@ -61,7 +61,7 @@ enum Command {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     let done = match &args.command {
         Command::List(args) => list::run(args),
         Command::Show(args) => show::run(args),

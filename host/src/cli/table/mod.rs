@@ -42,7 +42,7 @@ enum Command {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log("error", false);
+    output::start_log();
     let done = match &args.command {
         Command::Build(args) => build::run(args),
         Command::Query(args) => query::run(args),

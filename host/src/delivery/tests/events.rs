@@ -16,7 +16,8 @@ async fn each_answer_is_told() {
         "Q1 reported to from@example.org",
     ];
     assert_eq!(seen.get(..4).expect("four"), expected);
-    assert!(seen.len() == 5 && seen[4].contains("delivered (250 2.0.0 ok) <> > from@example.org"), "{seen:?}");
+    // That the report is removed may be told by now, too.
+    assert!(seen.len() >= 5 && seen[4].contains("delivered (250 2.0.0 ok) <> > from@example.org"), "{seen:?}");
 }
 
 #[tokio::test]

@@ -6,9 +6,9 @@ use super::*;
 async fn pipelined_commands_are_answered_in_order() {
     let relay = Relay::start(Pipeline::default()).await;
     let mut client = relay.connect().await;
-    let commands = "EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@elsewhere.example>\r\nRCPT TO:<a@ours.example>\r\nDATA\r\n";
+    assert!(client.say("EHLO me").await.starts_with("250-relay.example|250-PIPELINING|"));
+    let commands = "MAIL FROM:<>\r\nRCPT TO:<a@elsewhere.example>\r\nRCPT TO:<a@ours.example>\r\nDATA\r\n";
     client.send(commands).await;
-    assert!(client.reply().await.starts_with("250-relay.example|250-PIPELINING|"));
     for reply in ["250 2.1.0 Ok", "554 5.7.1 <a@elsewhere.example>: Relay access denied", "250 2.1.5 Ok"] {
         assert_eq!(client.reply().await, reply);
     }
@@ -46,6 +46,43 @@ async fn silent_clients_are_told_and_left() {
     let mut client = relay.connect().await;
     assert_eq!(client.reply().await, "421 4.4.2 relay.example Error: timeout exceeded");
     assert!(client.is_closed().await);
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn clients_that_do_not_wait_for_the_greeting_are_left() {
+    let settings = Settings { greet_delay: Some(Duration::from_secs(1)), ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let mut early = relay.connect_silently().await;
+    early.send("EHLO me\r\n").await;
+    assert_eq!(early.reply().await, "521 5.5.1 Protocol error");
+    assert!(early.is_closed().await);
+    let mut patient = relay.connect().await;
+    assert_eq!(patient.say("QUIT").await, "221 2.0.0 Bye");
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn clients_that_do_not_wait_for_a_reply_that_matters_are_left() {
+    let out_of_step = "554 5.5.0 Error: SMTP protocol synchronization";
+    let relay = Relay::start(Pipeline::default()).await;
+    let mut client = relay.connect().await;
+    client.send("EHLO me\r\nMAIL FROM:<>\r\n").await;
+    assert_eq!(client.reply().await, out_of_step);
+    assert!(client.is_closed().await);
+    let mut client = relay.connect().await;
+    client.begin().await;
+    client.send("DATA\r\nSubject: x\r\n\r\n.\r\n").await;
+    assert_eq!(client.reply().await, out_of_step);
+    assert!(client.is_closed().await);
+    assert!(relay.messages().is_empty());
+    relay.stop().await;
+    let settings = Settings { forbid_unauth_pipelining: false, ..settings() };
+    let relay = Relay::with(settings, Pipeline::default(), MemorySpool::default()).await;
+    let mut client = relay.connect().await;
+    client.send("EHLO me\r\nMAIL FROM:<>\r\n").await;
+    assert!(client.reply().await.starts_with("250-"));
+    assert_eq!(client.reply().await, "250 2.1.0 Ok");
     relay.stop().await;
 }
 

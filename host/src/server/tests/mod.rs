@@ -3,7 +3,9 @@
 mod decisions;
 mod events;
 mod lifecycle;
+mod memory;
 mod messages;
+mod names;
 
 use std::{
     path::PathBuf,
@@ -67,7 +69,7 @@ impl Spool for MemorySpool {
         Box::pin(async { Ok(()) })
     }
 
-    fn settle(&self, _: Settlement) -> SpoolFuture<'_, ()> {
+    fn settle(&self, _: Settlement) -> SpoolFuture<'_, bool> {
         unreachable!("the server only enqueues")
     }
 

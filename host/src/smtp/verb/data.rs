@@ -27,10 +27,11 @@ impl Session {
 
 impl DataError {
     /// What the client hears after the end of its message.
-    pub(in crate::smtp) fn reply(self) -> Reply {
+    pub fn reply(self) -> Reply {
         let (code, enhanced) = match self {
             Self::BareLineEnd => (550, EnhancedCode(5, 5, 2)),
             Self::TooLarge => (552, EnhancedCode(5, 3, 4)),
+            Self::NoRoom => (452, EnhancedCode(4, 3, 1)),
         };
         Reply::new(code, enhanced, self.to_string())
     }

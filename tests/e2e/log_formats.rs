@@ -1,0 +1,109 @@
+//! The forms of the log: objects of JSON, and Postfix's lines, which a real pflogsumm counts.
+
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
+
+/// Mail for `dead.example` can't leave now, mail for domains that are in no route never.
+fn start(format: &str, sink: &Sink) -> Relay {
+    let config = format!(
+        r#"
+hostname = "relay.example.com"
+state-dir = "state"
+log-format = "{format}"
+[listen.smtp]
+addresses = ["127.0.0.1:0"]
+[networks]
+trusted = ["192.0.2.0/24"]
+[relay]
+domains = ["example.net", "dead.example", "unrouted.example"]
+[[route]]
+domains = ["dead.example"]
+next-hop = "smtp://127.0.0.1:1"
+[[route]]
+domains = ["example.net", "example.org"]
+next-hop = "smtp://{}"
+"#,
+        sink.address()
+    );
+    Relay::with_config(tempfile::tempdir().expect("a temporary folder"), &config)
+}
+
+fn send(relay: &Relay, recipients: &[&str]) -> String {
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let message = b"Subject: x\r\nMessage-ID: <1@example.org>\r\n\r\ntext\r\n";
+    let reply = client.send("a@example.org", recipients, message).expect("a reply");
+    client.command("QUIT").expect("a reply");
+    reply
+}
+
+#[test]
+fn pflogsumm_counts_what_was_sent() {
+    let sink = Sink::start();
+    let mut relay = start("postfix", &sink);
+    for recipients in
+        [&["b@example.net", "c@example.net"][..], &["d@example.net"], &["e@dead.example"], &["f@unrouted.example"]]
+    {
+        assert!(send(&relay, recipients).starts_with("250"));
+    }
+    for _ in 0..2 {
+        assert!(send(&relay, &["x@elsewhere.example"]).starts_with("554 5.7.1"));
+    }
+    wait_until("two messages and a report are delivered", || sink.count() == 3);
+    wait_until("the rest is told", || {
+        ["deferred", "bounced"].iter().all(|word| relay.log().contains(&format!("status={word}")))
+    });
+    wait_until("the first is removed", || relay.log().matches(": removed").count() >= 4);
+    assert!(relay.stop());
+    let log = relay.log();
+    let summary = pflogsumm(&log);
+    for (what, count) in [("received", 4), ("delivered", 4), ("deferred", 1), ("bounced", 1), ("rejected", 2)] {
+        let line = Regex::new(&format!(r"(?m)^ +(\d+) +{what}\b")).expect("a pattern");
+        let found = line.captures(&summary).map(|captures| captures[1].parse::<u32>().expect("a number"));
+        assert_eq!(found, Some(count), "{what} in\n{summary}\nof\n{log}");
+    }
+    for pattern in [
+        r"postfix/smtpd\[\d+\]: connect from unknown\[127\.0\.0\.1\]\n",
+        r"postfix/smtpd\[\d+\]: disconnect from unknown\[127\.0\.0\.1\] ehlo=1 mail=1 rcpt=2 data=1 quit=1 commands=6\n",
+        r"postfix/smtpd\[\d+\]: NOQUEUE: reject: RCPT from unknown\[127\.0\.0\.1\]: 554 5\.7\.1 <x@elsewhere\.example>: Relay access denied; from=<a@example\.org> to=<x@elsewhere\.example> proto=ESMTP helo=<client\.example\.org>\n",
+        r"postfix/cleanup\[\d+\]: \w+: message-id=<1@example\.org>\n",
+        r"postfix/qmgr\[\d+\]: \w+: from=<a@example\.org>, size=\d+, nrcpt=2 \(queue active\)\n",
+        r"postfix/smtp\[\d+\]: \w+: to=<d@example\.net>, relay=127\.0\.0\.1\[127\.0\.0\.1\]:\d+, delay=[\d.]+, delays=[\d./]+, dsn=2\.0\.0, status=sent \(250 2\.0\.0 Ok\)\n",
+    ] {
+        assert!(Regex::new(pattern).expect("a pattern").is_match(&log), "{pattern} is not in\n{log}");
+    }
+}
+
+fn pflogsumm(log: &str) -> String {
+    let mut child =
+        Command::new("pflogsumm").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("pflogsumm runs");
+    child.stdin.take().expect("its input").write_all(log.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+#[test]
+fn json_lines_are_objects_with_the_queue_id() {
+    let sink = Sink::start();
+    let mut relay = start("json", &sink);
+    let reply = send(&relay, &["b@example.net"]);
+    let id = reply.rsplit(' ').next().expect("the id");
+    wait_until("it is delivered", || relay.log().contains("\"delivered\""));
+    assert!(relay.stop());
+    let log = relay.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    for event in ["received", "delivered"] {
+        let told = lines.iter().find(|line| line["message"] == event).expect(event);
+        assert_eq!(told["id"], id, "{told}");
+    }
+}
