@@ -42,9 +42,9 @@ pub fn addresses(value: &[u8]) -> Vec<AddrSpec> {
         if separator == Some(Kind::Special(b':')) {
             continue;
         }
-        match mailbox.iter().position(|token| token.kind == Kind::Special(b'<')) {
-            Some(open) => in_angle_brackets(value, mailbox.get(open + 1..).unwrap_or_default(), &mut found),
-            None => plain(value, mailbox, &mut found),
+        match mailbox.iter().any(|token| matches!(token.kind, Kind::Special(b'<' | b'>'))) {
+            true => in_angle_brackets(value, mailbox, &mut found),
+            false => plain(value, mailbox, &mut found),
         }
     }
     found
@@ -55,16 +55,26 @@ pub fn splice(value: &[u8], replacements: &[(AddrSpec, String)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len() + 32);
     let mut at = 0;
     for (old, new) in replacements {
-        out.extend_from_slice(value.get(at..old.span.start).unwrap_or_default());
-        out.extend_from_slice(new.as_bytes());
+        append(&mut out, value.get(at..old.span.start).unwrap_or_default());
+        append(&mut out, new.as_bytes());
         for comment in &old.comments {
             out.push(b' ');
             out.extend_from_slice(value.get(comment.clone()).unwrap_or_default());
         }
         at = old.span.end;
     }
-    out.extend_from_slice(value.get(at..).unwrap_or_default());
+    append(&mut out, value.get(at..).unwrap_or_default());
     out
+}
+
+/// Put a piece to the others. Words that stood beside each other with nothing in between, such as `"a"b`, must not become one (H1).
+fn append(out: &mut Vec<u8>, piece: &[u8]) {
+    // A literal ends in `]`, and nothing can be added to it.
+    let open_end = out.last().is_some_and(|octet| !ends_atom(octet) && *octet != b']');
+    if open_end && piece.first().is_some_and(|octet| !ends_atom(octet)) {
+        out.extend_from_slice(b", ");
+    }
+    out.extend_from_slice(piece);
 }
 
 /// The tokens up to the next `,`, `;` or `:` outside angle brackets, that separator, and the tokens after it.
@@ -87,10 +97,20 @@ fn cut_mailbox(tokens: &[Token]) -> (&[Token], Option<Kind>, &[Token]) {
     (tokens.get(..end).unwrap_or_default(), separator, tokens.get(end + 1..).unwrap_or_default())
 }
 
-/// RFC 5322 3.4 angle-addr, after its `<`; an obsolete route (4.4) before the address is part of it.
+/// Each RFC 5322 3.4 angle-addr of a mailbox; what stands beside them is no address.
 fn in_angle_brackets(value: &[u8], tokens: &[Token], found: &mut Vec<AddrSpec>) {
-    let end = tokens.iter().position(|token| token.kind == Kind::Special(b'>')).unwrap_or(tokens.len());
-    let inner = tokens.get(..end).unwrap_or_default();
+    for part in tokens.split_inclusive(|token| token.kind == Kind::Special(b'>')) {
+        let open = part.iter().rposition(|token| token.kind == Kind::Special(b'<'));
+        if let (Some(open), Some((close, inner))) = (open, part.split_last())
+            && close.kind == Kind::Special(b'>')
+        {
+            angle_addr(value, inner.get(open + 1..).unwrap_or_default(), found);
+        }
+    }
+}
+
+/// What stands between angle brackets; an obsolete route (RFC 5322 4.4) before the address is part of it.
+fn angle_addr(value: &[u8], inner: &[Token], found: &mut Vec<AddrSpec>) {
     let route = inner.iter().rposition(|token| token.kind == Kind::Special(b':')).map_or(0, |colon| colon + 1);
     let spec = inner.get(route..).unwrap_or_default();
     if starts_with_word(spec) && !spec.iter().any(is_separator) {
@@ -140,6 +160,8 @@ fn addr_spec(value: &[u8], tokens: &[Token]) -> Option<AddrSpec> {
         .filter(is_part)
         .flat_map(|token| value.get(token.span.clone()).unwrap_or_default())
         .copied()
+        // A quoted string may be folded (RFC 5322 3.2.4).
+        .filter(|octet| !b"\r\n".contains(octet))
         .collect();
     let comments = parts.iter().filter(|token| token.kind == Kind::Comment).map(|token| token.span.clone()).collect();
     Some(AddrSpec {
@@ -172,11 +194,14 @@ fn tokens(value: &[u8]) -> Vec<Token> {
     tokens
 }
 
+fn ends_atom(octet: &u8) -> bool {
+    b" \t\r\n()<>,;:@.\"[".contains(octet)
+}
+
 fn atom_end(value: &[u8], start: usize) -> usize {
     let rest = value.get(start..).unwrap_or_default();
-    let ends = |octet: &u8| b" \t\r\n()<>,;:@.\"[".contains(octet);
     // The first octet belongs to the atom whatever it is, so that the scan always goes on.
-    rest.iter().skip(1).position(ends).map_or(value.len(), |length| start + 1 + length)
+    rest.iter().skip(1).position(ends_atom).map_or(value.len(), |length| start + 1 + length)
 }
 
 fn closed_end(value: &[u8], start: usize, close: u8) -> Option<usize> {
@@ -244,6 +269,13 @@ mod tests {
             (" \"a b\"@d , a . b @ c . d", &["\"a b\"@d", "a.b@c.d"]),
             (" a@b,\r\n\tc@d", &["a@b", "c@d"]),
             (" a@b, \"unclosed <c@d>", &["a@b"]),
+            (" a@b <c@d", &[]),
+            (" a@b>", &[]),
+            (" <a@b> word", &["a@b"]),
+            (" Joe <a@b> <c@d>", &["a@b", "c@d"]),
+            (" <<a@b>>", &["a@b"]),
+            (" ,a@b,, ;c@d;", &["a@b", "c@d"]),
+            (" \"folded\r\n string\"@d", &["\"folded string\"@d"]),
             (" a@b, (unclosed <c@d>", &["a@b"]),
         ] {
             assert_eq!(found(value), expected, "{value}");
@@ -259,6 +291,21 @@ mod tests {
         let expected =
             " Johnny B. Goode (the  one) <new@example.com>,\r\n\tnew@example.com (y) , \u{ff} <new@example.com> (c)";
         assert_eq!(String::from_utf8_lossy(&splice(value, &all)), expected);
+    }
+
+    #[test]
+    fn neighbours_stay_apart() {
+        // Rule H1
+        for (value, expected) in [(" \"a\"b", " x, y"), (" \"a\"b@c", " x, y"), (" a(c)b", " x(c)y"), (" a b", " x y")]
+        {
+            let mut all: Vec<_> =
+                addresses(value.as_bytes()).into_iter().zip(["x".to_owned(), "y".to_owned()]).collect();
+            assert_eq!(String::from_utf8_lossy(&splice(value.as_bytes(), &all)), expected);
+            // One of them alone must not touch the other either.
+            let second = all.pop().expect("two");
+            let alone = [splice(value.as_bytes(), &all), splice(value.as_bytes(), &[second])];
+            assert!(alone.iter().all(|value| addresses(value).len() == 2), "{value}");
+        }
     }
 
     #[test]

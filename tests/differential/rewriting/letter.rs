@@ -55,7 +55,14 @@ const HEADER: [&str; 16] = [
 ];
 
 /// What stands around an address in a header field; `{}` is the address.
-const DRESSES: [&str; 19] = [
+const DRESSES: [&str; 26] = [
+    "Joe <{}> <ann@one.example>",
+    "{},,",
+    ",{}",
+    "Joe, Doe <{}>",
+    "a@b@{}",
+    "\"x\"{}",
+    "team: Joe <{}>, other: ann@one.example;;",
     "{}",
     "{}",
     "<{}>",
