@@ -71,16 +71,18 @@ pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapp
     }
     let mut mapped = Mapped { address: external(without_route(address)), steps: Vec::new() };
     while let Some((next, step)) = once(&mapped.address, tables, rules)? {
-        if next.eq_ignore_ascii_case(&mapped.address) {
+        if next == mapped.address {
             break;
         }
-        if mapped.steps.len() == MOST_ROUNDS {
+        // Another spelling counts, and is the end.
+        let is_same = next.eq_ignore_ascii_case(&mapped.address);
+        if !is_same && mapped.steps.len() == MOST_ROUNDS {
             let keys: Vec<_> = mapped.steps.iter().map(|step| step.key.as_str()).collect();
             return Err(Failure(format!("rows of the tables go in a circle: {}", keys.join(" -> "))));
         }
         mapped.address = next;
         mapped.steps.push(step);
-        if !rules.recursive {
+        if is_same || !rules.recursive {
             break;
         }
     }
