@@ -64,7 +64,8 @@ fn bodies_parts_and_other_fields_stay() {
     let rest = "X-From: ann@inner.example\r\nTo:  ann@elsewhere.example ,\r\n\t(ann@inner.example) b@elsewhere.example\r\n\
                 Content-Type: multipart/mixed; boundary=b\r\n\r\nann@inner.example\r\n--b\r\nContent-Type: message/rfc822\r\n\
                 From: part@h.inner.example\r\n\r\nFrom: ann@inner.example\r\nTo: x@h.inner.example\r\n\r\ntext\r\n--b--\r\n";
-    let message = format!("From: ann@inner.example\r\n{rest}");
+    let complete = "Message-ID: <1@example.org>\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\n";
+    let message = format!("{complete}From: ann@inner.example\r\n{rest}");
     let arrived = arrives(&relay, &sink, &["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.org>"], &message);
     let data = String::from_utf8(arrived.data).expect("UTF-8");
     assert!(data.ends_with(&format!("\r\nFrom: one@outer.example\r\n{rest}")), "{data}");
