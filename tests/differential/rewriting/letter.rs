@@ -60,7 +60,7 @@ const DRESSES: [&str; 26] = [
     "{},,",
     ",{}",
     "Joe, Doe <{}>",
-    "a@b@{}",
+    "a@b@one.example, {}",
     "\"x\"{}",
     "team: Joe <{}>, other: ann@one.example;;",
     "{}",
