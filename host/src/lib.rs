@@ -14,6 +14,7 @@ pub mod events;
 pub mod files;
 pub mod mail;
 pub mod pipeline;
+pub mod records;
 pub mod sandbox;
 pub mod server;
 pub mod smtp;

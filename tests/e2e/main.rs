@@ -31,6 +31,7 @@ mod pass_through;
 mod peers;
 mod pipeline_tests;
 mod queue;
+mod records;
 mod rewriting;
 mod session_effects;
 mod spinning;

@@ -154,7 +154,7 @@ fn mistakes_are_told() {
         (vec!["show", "0QFJ4X8M2TZ7K"], "0QFJ4X8M2TZ7K is not in the queue"),
         (vec!["list", "--state-dir", "elsewhere"], "elsewhere/spool.db: there is no queue"),
         (vec!["flush", "--state-dir", "elsewhere"], "elsewhere/spool.db: there is no queue"),
-        (vec!["stats", "--config", "other.toml"], "--state-dir names the queue without it"),
+        (vec!["stats", "--config", "other.toml"], "--state-dir names the state directory without it"),
     ] {
         let output = queue(&relay, &args);
         let text = String::from_utf8_lossy(&output.stderr);

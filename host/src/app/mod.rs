@@ -22,7 +22,7 @@ use crate::{
     dns::{DnsError, Resolver},
     pipeline::Pipeline,
     server::{self, RelayDomains, Server, ServerError},
-    spool::{Change, SpoolError, SqliteSpool},
+    spool::{Change, Spool, SpoolError, SqliteSpool},
 };
 
 /// A configuration whose tables are read and whose filters are loaded.
@@ -80,6 +80,10 @@ impl App {
     pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
         server::publish_pending(&*spool).await?;
+        let reserve = self.config.storage.reserve;
+        if let Some(free) = spool.free_space().filter(|free| *free < reserve) {
+            tracing::warn!(free, reserve, "mail is refused until the state directory has more free space");
+        }
         let watchers = Watchers::start(&self, spool.clone(), shutdown.clone()).await?;
         let observers = watchers.observers.clone();
         let resolver = Resolver::new(&self.config.dns)?;
@@ -94,8 +98,8 @@ impl App {
     }
 
     fn server_settings(&self, resolver: &Resolver) -> server::Settings {
-        let Config { hostname, listeners, trusted, limits, delay_reject, missing_fields, dns, client_names, .. } =
-            &self.config;
+        let Config { hostname, listeners, trusted, limits, storage, .. } = &self.config;
+        let Config { delay_reject, missing_fields, dns, client_names, .. } = &self.config;
         let addresses = |listener: &crate::config::Listener| {
             (listener.name.clone(), listener.addresses.iter().map(|(address, _)| *address).collect())
         };
@@ -119,6 +123,7 @@ impl App {
             session_time: limits.session_time,
             max_sessions: limits.sessions,
             max_sessions_per_client: limits.sessions_per_client,
+            reserve: storage.reserve,
             delay_reject: *delay_reject,
             ..server::Settings::new(hostname)
         }

@@ -7,8 +7,9 @@ use tokio::sync::watch;
 use super::App;
 use crate::{
     admin::{Admin, AdminError, Traffic},
-    config::LogFormat,
+    config::{LogFormat, Storage},
     events::{Log, Observer, Observers, PostfixLog},
+    records::{RecordSettings, RecordWriter, Records},
     spool::Spool,
 };
 
@@ -16,6 +17,7 @@ use crate::{
 pub(super) struct Watchers {
     pub(super) observers: Observers,
     _admin: Option<Admin>,
+    _records: Option<RecordWriter>,
 }
 
 impl Watchers {
@@ -35,6 +37,14 @@ impl Watchers {
             admin = Some(Admin::start(*address, pipeline, spool, &traffic, shutdown).await?);
             observers.push(traffic);
         }
-        Ok(Self { observers: Observers::new(observers), _admin: admin })
+        let Storage { keep, reserve } = app.config.storage;
+        let records = keep.map(|keep| {
+            // The other half of the reserve is the queue's alone.
+            let settings = RecordSettings { keep, reserve: reserve / 2 };
+            let (records, writer) = Records::start(&app.config.state_dir, settings);
+            observers.push(records);
+            writer
+        });
+        Ok(Self { observers: Observers::new(observers), _admin: admin, _records: records })
     }
 }

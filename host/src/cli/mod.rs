@@ -9,7 +9,9 @@ mod message_file;
 mod output;
 mod plugin;
 mod queue;
+mod records;
 mod serve;
+mod state_dir;
 mod table;
 mod test;
 mod trace;
@@ -40,6 +42,8 @@ enum Command {
     Bench(bench::Args),
     /// Look at the queue and change it.
     Queue(queue::Args),
+    /// Show what became of messages.
+    Records(records::Args),
     /// Run the tests that stand in a configuration.
     Test(test::Args),
     /// Begin a filter of your own, build it, look at it, test it.
@@ -69,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => trace::explain::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Queue(args) => queue::run(&args),
+        Command::Records(args) => records::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Plugin(args) => plugin::run(&args),
         Command::Extract(args) => extract::run(&args),

@@ -13,6 +13,7 @@ mod limits;
 mod reader;
 mod routes;
 mod stages;
+mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
 pub use routes::{AccountEntry, AuthEntry, Covered, RouteEntry, RouteWay};
 pub use stages::{ConfigPlace, Plugin, SessionPhases, StageEntry, StageList};
+pub use storage::Storage;
 pub use tables::TableEntry;
 
 pub(crate) use reader::suggestion;
@@ -78,6 +80,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[queue]`.
     pub queue: Queue,
+    /// `[spool]` and `[records]`.
+    pub storage: Storage,
     /// `[dns]`.
     pub dns: DnsSettings,
     /// `[dns] client-names`: whether clients are looked up in the DNS (Postfix smtpd_peername_lookup).
@@ -176,6 +180,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let routes = routes::read(&root, source, &tables);
     let limits = limits::read_limits(&root);
     let queue = limits::read_queue(&root);
+    let storage = storage::read(&root, limits.message_size);
     let (dns, client_names) = dns::read(&root);
     let admin = admin::read(&root);
     let cases = cases::read(&root, source);
@@ -196,6 +201,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         routes,
         limits,
         queue,
+        storage,
         dns,
         client_names,
         admin,

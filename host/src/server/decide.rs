@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::{
     intake::Memory,
+    keep,
     relay::{self, Denied},
     settings::Settings,
 };
@@ -63,7 +64,10 @@ impl Desk {
     pub(super) async fn answer(&mut self, question: &Question, session: &Session) -> Result<(), Reply> {
         match question {
             Question::Hello(hello) => self.hello(hello, session.verb()).await,
-            Question::Mail(transaction) => self.ask(Phase::Mail, session.verb(), Some(transaction)).await,
+            Question::Mail(transaction) => {
+                self.room(session.verb(), transaction)?;
+                self.ask(Phase::Mail, session.verb(), Some(transaction)).await
+            }
             Question::Rcpt(recipient) => self.rcpt(session.transaction(), recipient).await,
             Question::Data => self.ask(Phase::Data, session.verb(), session.transaction()).await,
         }
@@ -72,6 +76,26 @@ impl Desk {
     /// Before the stages of `[[message]]`; `transaction.size` is the true size now.
     pub(super) async fn end_of_data(&mut self, transaction: &Transaction) -> Result<(), Reply> {
         self.ask(Phase::EndOfData, Some(Verb::Data), Some(transaction)).await
+    }
+
+    /// What is in the queue needs some room to be worked off: the last of it is not for new mail.
+    fn room(&self, verb: Option<Verb>, transaction: &Transaction) -> Result<(), Reply> {
+        let needed = self.shared.settings.reserve.saturating_add(transaction.size.unwrap_or_default());
+        if self.shared.spool.free_space().is_none_or(|free| free >= needed) {
+            return Ok(());
+        }
+        let reply = keep::no_room();
+        let (client, transaction) = (&*self.client, Some(transaction));
+        self.tell(Refused {
+            client,
+            verb,
+            refusal: None,
+            transaction,
+            recipient: None,
+            reply: &reply,
+            extended: self.extended,
+        });
+        Err(reply)
     }
 
     async fn hello(&mut self, hello: &Hello, verb: Option<Verb>) -> Result<(), Reply> {

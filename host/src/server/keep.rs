@@ -16,21 +16,21 @@ use crate::{
 /// Keep a message with its files. The reply is for the client: nothing was kept.
 pub(super) async fn keep(spool: &Arc<dyn Spool>, mut message: NewMessage, files: Vec<Kept>) -> Result<(), Reply> {
     if files.is_empty() {
-        return spool.enqueue(message).await.map_err(no_room);
+        return spool.enqueue(message).await.map_err(failed);
     }
     let files = synced(files).await?;
     message.files = files.iter().map(pending).collect();
     let spool = Arc::clone(spool);
     // In a task of its own: a session that is cut off between the commit and the moving must not take the files with it.
     let kept = tokio::spawn(async move {
-        spool.enqueue(message).await.map_err(no_room)?;
+        spool.enqueue(message).await.map_err(failed)?;
         let moved = task::spawn_blocking(|| move_all(files)).await.unwrap_or_default();
         if let Err(error) = spool.published(moved).await {
             tracing::warn!("the list of moved files: {error}");
         }
         Ok(())
     });
-    kept.await.unwrap_or_else(|error| Err(no_room(error)))
+    kept.await.unwrap_or_else(|error| Err(failed(error)))
 }
 
 /// Keep the files of a message that is not kept itself.
@@ -40,7 +40,7 @@ pub(super) async fn publish(files: Vec<Kept>) -> Result<(), Reply> {
     }
     let files = synced(files).await?;
     let moved = task::spawn_blocking(|| files.into_iter().try_for_each(Kept::publish)).await;
-    moved.map_err(no_room)?.map_err(no_room)
+    moved.map_err(failed)?.map_err(failed)
 }
 
 /// Move the files that a crash left on their way. One that can't be moved is told, and stays on the list.
@@ -58,7 +58,7 @@ pub async fn publish_pending(spool: &dyn Spool) -> Result<(), SpoolError> {
 /// The same files, their octets on disk.
 async fn synced(files: Vec<Kept>) -> Result<Vec<Kept>, Reply> {
     let sync = || -> io::Result<_> { files.iter().try_for_each(Kept::sync).map(|()| files) };
-    task::spawn_blocking(sync).await.map_err(no_room)?.map_err(no_room)
+    task::spawn_blocking(sync).await.map_err(failed)?.map_err(failed)
 }
 
 /// Where the files were that are in their places now.
@@ -78,7 +78,12 @@ fn pending(file: &Kept) -> PendingFile {
     PendingFile { temporary: file.temporary().to_owned(), target: file.target(), overwrite: file.overwrites() }
 }
 
-fn no_room(error: impl Display) -> Reply {
+fn failed(error: impl Display) -> Reply {
     tracing::error!("{error}");
+    no_room()
+}
+
+/// Nothing can be kept now.
+pub(super) fn no_room() -> Reply {
     Reply::new(452, EnhancedCode(4, 3, 1), "Error: insufficient system storage")
 }

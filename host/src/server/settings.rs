@@ -60,6 +60,8 @@ pub struct Settings {
     /// Most sessions at a time of one client that isn't trusted: an IPv4 address, or an IPv6 network of 64 bits
     /// (Postfix smtpd_client_connection_count_limit).
     pub max_sessions_per_client: usize,
+    /// Octets that must be free where messages are kept; with less, 452 4.3.1 at MAIL (Postfix queue_minfree).
+    pub reserve: u64,
     /// Tell refusals at connect, helo and mail at RCPT (Postfix `smtpd_delay_reject`).
     pub delay_reject: bool,
 }
@@ -90,6 +92,7 @@ impl Settings {
             drain_timeout: Duration::from_secs(30),
             max_sessions: 1000,
             max_sessions_per_client: 50,
+            reserve: 0,
             delay_reject: true,
         }
     }

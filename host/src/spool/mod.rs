@@ -1,6 +1,7 @@
 //! Where a message lies between 250 and the last word about each of its recipients.
 
 mod change;
+mod disk;
 mod id;
 mod large;
 mod lease;
@@ -28,6 +29,7 @@ pub use id::IdSource;
 pub use select::{Selection, State};
 pub use sqlite::SqliteSpool;
 pub use view::{Details, QueueView, Queued, QueuedRecipient, Share, Stats};
+pub(crate) use {disk::free_space, reader::open as open_to_read, rows::milliseconds, select::matches};
 
 /// A message that was accepted and has to be kept before the client hears 250.
 #[derive(Clone, Debug)]
@@ -246,6 +248,11 @@ pub trait Spool: Send + Sync {
 
     /// When the message came that has been here longest; none when the spool is empty.
     fn oldest(&self) -> SpoolFuture<'_, Option<SystemTime>>;
+
+    /// Octets that are free where messages are kept; none where that is not known.
+    fn free_space(&self) -> Option<u64> {
+        None
+    }
 
     /// Wakes when mail has arrived.
     fn arrivals(&self) -> &Notify;

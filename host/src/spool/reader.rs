@@ -53,7 +53,7 @@ impl State {
 
 /// A connection to an existing database that changes nothing in it. SQLite needs the right to write all the same: readers and writers
 /// agree in a file beside it.
-pub(super) fn open(path: &Path) -> rusqlite::Result<Connection> {
+pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.pragma_update(None, "query_only", true)?;

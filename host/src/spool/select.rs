@@ -104,7 +104,7 @@ impl Selection {
 }
 
 /// SQL for: the column is this address, or one in `@this.domain`; the value is given in lower case.
-fn matches(column: &str, wanted: &str) -> String {
+pub(crate) fn matches(column: &str, wanted: &str) -> String {
     if wanted.starts_with('@') {
         return format!("lower(substr({column}, -{})) = ?", wanted.chars().count());
     }

@@ -17,6 +17,7 @@ use tokio::{sync::Notify, task};
 use super::{
     Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError,
     SpoolFuture,
+    disk::free_space,
     large::{LARGE, Large, Written},
     lease::{self, Loan},
     memory::Fresh,
@@ -38,6 +39,7 @@ pub struct SqliteSpool {
     pub(super) reader: Reader,
     pub(super) shared: Arc<Shared>,
     large: Large,
+    folder: PathBuf,
     /// Leases that ended here, because the message couldn't be read, and why.
     unread: Mutex<Vec<(Loan, String)>>,
     /// Number of the last message. No number is used twice while a lease may still name it.
@@ -91,6 +93,7 @@ impl SqliteSpool {
             reader: Reader::new(path),
             shared: Arc::new(Shared { fresh: Fresh::default(), arrivals: Notify::new(), disk }),
             large,
+            folder: folder.to_owned(),
             unread: Mutex::default(),
             last: AtomicI64::new(last),
             _lock: lock,
@@ -316,6 +319,11 @@ impl Spool for SqliteSpool {
 
     fn oldest(&self) -> SpoolFuture<'_, Option<SystemTime>> {
         Box::pin(self.reader.run(statements::oldest))
+    }
+
+    fn free_space(&self) -> Option<u64> {
+        let free = free_space(&self.folder).inspect_err(|error| tracing::warn!("free space: {error}")).ok()?;
+        Some(free.saturating_add(self.writer.reusable()))
     }
 
     fn arrivals(&self) -> &Notify {

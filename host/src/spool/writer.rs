@@ -89,12 +89,14 @@ pub(super) struct Writer {
     thread: Option<JoinHandle<()>>,
     path: PathBuf,
     syncs: Arc<AtomicU64>,
+    reusable: Arc<AtomicU64>,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection, path: PathBuf) -> io::Result<Self> {
         let (jobs, queue) = crossbeam_channel::unbounded();
         let syncs = Arc::new(AtomicU64::new(0));
+        let reusable = Arc::new(AtomicU64::new(reusable(&connection).unwrap_or_default()));
         let mut wal = path.clone().into_os_string();
         wal.push("-wal");
         let mut thread_state = Thread {
@@ -103,12 +105,13 @@ impl Writer {
             path: path.clone(),
             wal,
             syncs: Arc::clone(&syncs),
+            reusable: Arc::clone(&reusable),
             // Where `schema` leaves it.
             mode: Safe::Now,
             unsafe_since: None,
         };
         let thread = thread::Builder::new().name("spool".to_owned()).spawn(move || thread_state.run())?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), path, syncs })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), path, syncs, reusable })
     }
 
     /// Have something done in the next transaction; the value is there when it is committed.
@@ -135,6 +138,11 @@ impl Writer {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Octets of the database that are free inside it: it never gives room back to the file system.
+    pub(super) fn reusable(&self) -> u64 {
+        self.reusable.load(Ordering::Relaxed)
+    }
+
     /// Transactions so far that were on disk before their jobs ended.
     pub(super) fn syncs(&self) -> u64 {
         self.syncs.load(Ordering::Relaxed)
@@ -156,6 +164,7 @@ struct Thread {
     path: PathBuf,
     wal: OsString,
     syncs: Arc<AtomicU64>,
+    reusable: Arc<AtomicU64>,
     /// What SQLite was told last.
     mode: Safe,
     /// Since when there are commits without fsync.
@@ -202,7 +211,9 @@ impl Thread {
         // Dropped without commit, it is rolled back.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         batch.iter_mut().try_for_each(|job| job.run(&transaction))?;
+        let reusable = reusable(&transaction)?;
         transaction.commit()?;
+        self.reusable.store(reusable, Ordering::Relaxed);
         match safe {
             // The fsync of the log takes in what was written to it before.
             Safe::Now => {
@@ -231,4 +242,9 @@ impl Thread {
             tracing::warn!(path = %Path::new(&self.wal).display(), "fsync: {error}");
         }
     }
+}
+
+fn reusable(connection: &Connection) -> rusqlite::Result<u64> {
+    let query = "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size";
+    connection.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
 }

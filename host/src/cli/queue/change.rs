@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::{Failure, Filters, QueueArg, counted};
+use super::{Failure, Filters, StateDirArg, counted};
 use crate::{
     cli::output,
     control::{self, Answer, Request},
@@ -20,7 +20,7 @@ pub(super) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
-    queue: QueueArg,
+    state_dir: StateDirArg,
     /// All there is.
     #[arg(long)]
     all: bool,
@@ -35,7 +35,7 @@ pub(super) fn run(args: &Args, change: Change) -> Result<ExitCode, Failure> {
     if selection == Selection::default() && !args.all && change != Change::Flush {
         return Err("which ones? Give queue ids or filters, or --all".into());
     }
-    let state_dir = args.queue.state_dir()?;
+    let state_dir = args.state_dir.path()?;
     // A queue that is not there must not be made by looking for it.
     drop(QueueView::open(&state_dir)?);
     let request = Request::Queue { change, selection };

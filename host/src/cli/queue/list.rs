@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Failure, Filters, QueueArg, age, counted};
+use super::{Failure, Filters, StateDirArg, age, counted, view};
 use crate::{
     mail::rfc3339,
     spool::{Queued, QueuedRecipient, State},
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
-    queue: QueueArg,
+    state_dir: StateDirArg,
     /// So many messages at most.
     #[arg(long, short = 'n', value_name = "COUNT")]
     limit: Option<u64>,
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 /// Written as it is read: a long queue takes no memory.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let view = args.queue.view()?;
+    let view = view(&args.state_dir)?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let (mut messages, mut recipients, mut octets) = (0, 0, 0);
     let mut written = Ok(());

@@ -6,16 +6,18 @@ mod show;
 mod stats;
 
 use std::{
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{ConfigArg, output};
+use super::{
+    output,
+    state_dir::{Failure, StateDirArg},
+};
 use crate::{
-    config::{Config, parse_duration},
+    config::parse_duration,
     spool::{Change, QueueView, Selection, State},
 };
 
@@ -75,33 +77,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
     done.unwrap_or_else(|error| output::fail(&*error))
 }
 
-type Failure = Box<dyn std::error::Error>;
-
-/// Which queue.
-#[derive(clap::Args)]
-struct QueueArg {
-    #[command(flatten)]
-    config: ConfigArg,
-    /// The state directory, instead of the one that the configuration names; the configuration isn't read then.
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<PathBuf>,
-}
-
-impl QueueArg {
-    fn state_dir(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = &self.state_dir {
-            return Ok(folder.clone());
-        }
-        let config = Config::load(self.config.config.clone()).map_err(|(source, diagnostics)| {
-            output::print_diagnostics(&source, &diagnostics);
-            format!("{} can't be read; --state-dir names the queue without it", source.path.display())
-        })?;
-        Ok(config.state_dir)
-    }
-
-    fn view(&self) -> Result<QueueView, Failure> {
-        Ok(QueueView::open(&self.state_dir()?)?)
-    }
+fn view(state_dir: &StateDirArg) -> Result<QueueView, Failure> {
+    Ok(QueueView::open(&state_dir.path()?)?)
 }
 
 /// Which recipients.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{Failure, QueueArg, age, list};
+use super::{Failure, StateDirArg, age, list, view};
 use crate::{
     mail::{Message, Ret, rfc3339},
     spool::Details,
@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// Queue id.
     id: String,
     #[command(flatten)]
-    queue: QueueArg,
+    state_dir: StateDirArg,
     /// Write the message itself, octet by octet, and nothing else.
     #[arg(long, conflicts_with = "json")]
     raw: bool,
@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 /// The envelope, what happened to each recipient, and the header.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let view = args.queue.view()?;
+    let view = view(&args.state_dir)?;
     let Some(details) = view.find(&args.id)? else {
         return Err(format!("{} is not in the queue: delivered, returned, deleted, or never here", args.id).into());
     };

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Failure, Filters, QueueArg, age, counted};
+use super::{Failure, Filters, StateDirArg, age, counted, view};
 use crate::{
     mail::rfc3339,
     spool::{Share, Stats},
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
-    queue: QueueArg,
+    state_dir: StateDirArg,
     /// So many domains and reasons, those with the most recipients first.
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
     limit: usize,
@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 /// How much there is, and where it hangs.
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let stats = args.queue.view()?.stats(&args.filters.selection())?;
+    let stats = view(&args.state_dir)?.stats(&args.filters.selection())?;
     let (domains, reasons) = (largest(&stats.domains, args.limit), largest(&stats.reasons, args.limit));
     let mut out = io::stdout().lock();
     if args.json {

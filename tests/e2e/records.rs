@@ -1,0 +1,86 @@
+//! `mailweir records`: what became of a message, as the relay wrote it down, also after it was killed.
+
+use serde_json::Value;
+
+use crate::{
+    client::Client,
+    relay::{Relay, wait_until},
+    sink::Sink,
+};
+
+const PIPELINE: &str = r#"
+[[message]]
+plugin = "masquerade"
+config.domains = ["example.org"]
+"#;
+
+/// The exit code and what is shown.
+fn records(relay: &Relay, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = relay.command(&[&["records"], arguments].concat());
+    (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+}
+
+fn events(relay: &Relay, arguments: &[&str]) -> Vec<Value> {
+    let (_, text) = records(relay, &[arguments, &["--json"]].concat());
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn the_way_of_a_message_is_told_also_after_a_kill() {
+    let sink = Sink::start();
+    let mut relay = Relay::start(PIPELINE, sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let reply = client.send("a@host.example.org", &["b@example.net"], b"Subject: x\r\n\r\ny\r\n").expect("a reply");
+    let id = reply.rsplit(' ').next().expect("an id").to_owned();
+    wait_until("the delivery is written down", || {
+        events(&relay, &[&id]).iter().any(|record| record["event"] == "delivered")
+    });
+    relay.kill();
+    let found = events(&relay, &["--recipient", "@example.net", "--since", "1h"]);
+    let short: Vec<_> = found.iter().map(|record| (record["event"].as_str(), record["id"].as_str())).collect();
+    assert_eq!(short, [(Some("received"), Some(&*id)), (Some("delivered"), Some(&*id))]);
+    let [received, delivered] = found.as_slice() else { panic!("two") };
+    assert_eq!((&received["sender"], &received["client"]), (&"a@host.example.org".into(), &"127.0.0.1".into()));
+    assert!(received["filter-microseconds"]["masquerade"].as_u64().is_some_and(|time| time > 0), "{received:#}");
+    assert_eq!((&delivered["sender"], &delivered["recipient"]), (&"a@example.org".into(), &"b@example.net".into()));
+    assert_eq!(delivered["note"], "250 2.0.0 Ok");
+    assert!(delivered["delays"]["transfer"].as_f64().is_some_and(|delay| delay < 60.0), "{delivered:#}");
+
+    relay.restart();
+    let mut client = Client::connect(relay.address()).expect("a session");
+    client.send("a@host.example.org", &["c@example.net"], b"Subject: x\r\n\r\ny\r\n").expect("a reply");
+    wait_until("the next one is written down behind", || events(&relay, &["--event", "delivered"]).len() == 2);
+}
+
+#[test]
+fn people_read_lines_and_scripts_exit_codes() {
+    let sink = Sink::start();
+    let relay = Relay::start("", sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let denied = client.send("a@example.org", &["b@@"], b"x").expect("a reply");
+    assert!(denied.starts_with("501"), "{denied}");
+    client.command("RSET").expect("a reply");
+    client.send("a@example.org", &["b@example.net"], b"Subject: x\r\n\r\ny\r\n").expect("a reply");
+    wait_until("it is written down", || records(&relay, &["--event", "delivered"]).0 == Some(0));
+    let (_, text) = records(&relay, &["--recipient", "b@example.net"]);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(
+        lines[0].contains("  received   <a@example.org> -> <b@example.net>  from 127.0.0.1  250 2.0.0 Ok"),
+        "{text}"
+    );
+    assert!(lines[1].contains(&format!("  via 127.0.0.1[127.0.0.1]:{}", sink.address().port())), "{text}");
+    assert_eq!(records(&relay, &["NOSUCHID"]), (Some(1), String::new()));
+    assert_eq!(records(&relay, &["--event", "rejected"]).0, Some(0), "the bad address was refused");
+    assert_eq!(records(&relay, &["--state-dir", "nowhere"]).0, Some(1));
+}
+
+#[test]
+fn none_are_kept_where_none_are_wanted() {
+    let sink = Sink::start();
+    let mut relay = Relay::start("[records]\nkeep = \"none\"", sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    client.send("a@example.org", &["b@example.net"], b"Subject: x\r\n\r\ny\r\n").expect("a reply");
+    wait_until("it has arrived", || sink.count() == 1);
+    assert!(relay.stop(), "a clean end");
+}
