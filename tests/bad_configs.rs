@@ -11,6 +11,11 @@ use std::{
 
 use tempfile::TempDir;
 
+use self::certificates::Authority;
+
+#[path = "support/certificates.rs"]
+mod certificates;
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
@@ -22,11 +27,17 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A folder in which configurations find the built filters as `filters/`, and one to write files into.
+/// A folder in which configurations find the built filters as `filters/`, certificates, users, and a folder to write files into.
 fn workplace() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     symlink(env!("MAILWEIR_GUESTS"), folder.path().join("filters")).expect("a link");
     fs::create_dir(folder.path().join("scans")).expect("a folder");
+    fs::write(folder.path().join("users"), "joe@example.com $6$salt$hash\n").expect("written");
+    let authority = Authority::new();
+    fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
+    authority.issue(&["relay.example.com"]).write(folder.path(), "relay");
+    authority.issue(&["other.example.com", "*.example.net"]).write(folder.path(), "other");
+    authority.issue_until(&["relay.example.com"], 2021).write(folder.path(), "expired");
     folder
 }
 

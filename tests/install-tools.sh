@@ -26,14 +26,26 @@ need "make" command -v make
 need "clang lld wasi-libc libclang-rt-dev-wasm32" ls /usr/lib/wasm32-wasi/libc.a /usr/bin/clang /usr/bin/wasm-ld
 need "python3-venv" python3 -c "import ensurepip"
 need "nodejs npm" sh -c "command -v node && command -v npm"
+need "openssl" command -v openssl
+need "haproxy" command -v haproxy
+need "curl" command -v curl
+need "s-nail" command -v s-nail
+need "libsasl2-modules" ls /usr/lib/*/sasl2/libplain.so
 need "swaks" command -v swaks
 need "pflogsumm" command -v pflogsumm
+need "libnet-ssleay-perl" perl -MNet::SSLeay -e 1
 need "postfix" test -x /usr/sbin/smtp-sink
 need "postfix-cdb postfix-lmdb postfix-pcre" ls /usr/lib/postfix/postfix-cdb.so /usr/lib/postfix/postfix-lmdb.so /usr/lib/postfix/postfix-pcre.so
 need "dovecot-core dovecot-lmtpd" test -x /usr/lib/dovecot/lmtp
 # Debian has no Exim beside Postfix: its program is unpacked, with the libraries that it needs.
 exim=/opt/mailweir-test/exim
 need "libidn12 libgnutls-dane0" "$exim/usr/sbin/exim4" -C /dev/null -bV
+# Nor OpenSMTPD.
+opensmtpd=/opt/mailweir-test/opensmtpd
+has_opensmtpd() {
+    "$opensmtpd/usr/bin/smtp" -h 2>&1 | grep -q usage
+}
+need "libevent-2.1-7 libdb5.3" has_opensmtpd
 need "uudeview" command -v uuenview
 need "sharutils" command -v uuencode
 need "macutils" command -v binhex
@@ -56,9 +68,13 @@ if [ ! -e $policy ]; then
 fi
 # shellcheck disable=SC2086 — one word a package
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
-if ! "$exim/usr/sbin/exim4" -C /dev/null -bV >/dev/null 2>&1; then
+unpack() { # unpack PACKAGE DIRECTORY
     archive=$(mktemp -d)
-    (cd "$archive" && apt-get download -qq -o APT::Sandbox::User=root exim4-daemon-light && mkdir -p "$exim" && dpkg -x exim4-daemon-light_*.deb "$exim")
+    (cd "$archive" && apt-get download -qq -o APT::Sandbox::User=root "$1" && mkdir -p "$2" && dpkg -x "$1"_*.deb "$2")
     rm -r "$archive"
+}
+has_opensmtpd || unpack opensmtpd "$opensmtpd"
+if ! "$exim/usr/sbin/exim4" -C /dev/null -bV >/dev/null 2>&1; then
+    unpack exim4-daemon-light "$exim"
     getent passwd Debian-exim >/dev/null || useradd --system --no-create-home --user-group Debian-exim
 fi

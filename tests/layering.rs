@@ -6,12 +6,13 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 15] = [
+const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("mail", &[]),
     ("dns", &[]),
     ("files", &[]),
+    ("reload", &[]),
     ("smtp", &["mail"]),
-    ("tables", &["mail"]),
+    ("tables", &["mail", "reload"]),
     ("spool", &["mail"]),
     ("control", &["spool"]),
     ("pipeline", &["files", "mail", "smtp"]),
@@ -19,9 +20,9 @@ const MAY_IMPORT: [(&str, &[&str]); 15] = [
     ("events", &["mail", "pipeline", "smtp"]),
     ("records", &["events", "mail", "pipeline", "smtp", "spool"]),
     ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
-    ("server", &["dns", "events", "files", "mail", "pipeline", "smtp", "spool"]),
+    ("server", &["dns", "events", "files", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),
     ("admin", &["events", "pipeline", "smtp", "spool"]),
-    ("config", &["delivery", "dns", "mail", "pipeline", "tables"]),
+    ("config", &["delivery", "dns", "mail", "pipeline", "server", "tables"]),
 ];
 
 /// Libraries that only one part may know.

@@ -15,6 +15,7 @@ pub mod files;
 pub mod mail;
 pub mod pipeline;
 pub mod records;
+pub mod reload;
 pub mod sandbox;
 pub mod server;
 pub mod smtp;

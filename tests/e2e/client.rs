@@ -1,14 +1,18 @@
 //! A small SMTP client that says exactly what a test wants it to say.
 
 use std::{
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     time::Duration,
 };
 
+/// What a session runs over.
+pub(crate) trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 /// One session.
 pub(crate) struct Client {
-    lines: BufReader<TcpStream>,
+    lines: BufReader<Box<dyn Stream>>,
 }
 
 impl Client {
@@ -32,13 +36,24 @@ impl Client {
         let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let mut client = Self { lines: BufReader::new(stream) };
+        let mut client = Self::over(stream);
         Ok((client.reply()?, client))
+    }
+
+    /// A session over something else than a plain connection, before the greeting.
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { lines: BufReader::new(Box::new(stream)) }
+    }
+
+    /// What it runs over, for something that goes on with it.
+    pub(crate) fn into_stream(self) -> impl Stream {
+        self.lines.into_inner()
     }
 
     /// Send one line and read the reply to it.
     pub(crate) fn command(&mut self, line: &str) -> io::Result<String> {
         self.lines.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
+        self.lines.get_mut().flush()?;
         self.reply()
     }
 
@@ -59,6 +74,7 @@ impl Client {
             return Ok(reply);
         }
         self.lines.get_mut().write_all(&stuffed(message))?;
+        self.lines.get_mut().flush()?;
         self.reply()
     }
 

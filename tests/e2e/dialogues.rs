@@ -12,6 +12,7 @@ use std::{
 
 use self::{language::Dialogue, play::play};
 use crate::{
+    certificates::Authority,
     relay::{Relay, wait_until},
     sink::{Delivered, Sink},
 };
@@ -51,6 +52,8 @@ fn play_folder(folder: &Path) -> Vec<Failure> {
     let sink = Sink::start();
     let config = fs::read_to_string(folder.join("relay.toml")).expect("each folder has a relay.toml");
     let place = tempfile::tempdir().expect("a temporary folder");
+    let authority = Authority::new();
+    authority.issue(&["relay.example.com"]).write(place.path(), "relay");
     let relay = Relay::with_config(place, &config.replace("@SINK@", &sink.address().to_string()));
     let (mut failures, mut expected) = (Vec::new(), Vec::new());
     for path in dialogues(folder) {
@@ -58,7 +61,7 @@ fn play_folder(folder: &Path) -> Vec<Failure> {
         let place = |(line, what): (usize, String)| format!("{}:{line}: {what}", name.display());
         let text = fs::read_to_string(&path).expect("a dialogue is UTF-8");
         let played = Dialogue::parse(&text).and_then(|dialogue| {
-            play(&dialogue, relay.address())?;
+            play(&dialogue, relay.address(), &authority)?;
             Ok(dialogue.messages)
         });
         match played {

@@ -25,7 +25,7 @@ pub(crate) fn example(name: &str, changes: &[(&str, &str)]) -> String {
     text
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
     free.local_addr().expect("an address").port()
 }

@@ -24,6 +24,11 @@ pub(crate) struct Exim {
 
 impl Exim {
     pub(crate) fn start(next_hop: SocketAddr) -> Self {
+        Self::with(next_hop, "", "")
+    }
+
+    /// The same with more lines for its transport, and with authenticators.
+    pub(crate) fn with(next_hop: SocketAddr, transport: &str, authenticators: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a folder of ours");
@@ -40,7 +45,8 @@ impl Exim {
             "exim_path = {EXIM}\nkeep_environment =\nspool_directory = {shown}/spool\nlog_file_path = {shown}/log/%slog\nprimary_hostname = peer.example\n\
              local_interfaces = 127.0.0.1\ndaemon_smtp_ports = {}\ntls_advertise_hosts =\nacl_smtp_rcpt = accept\n\
              begin routers\nall:\n  driver = manualroute\n  transport = out\n  route_list = * 127.0.0.1\n  self = send\n\
-             begin transports\nout:\n  driver = smtp\n  port = {}\n  allow_localhost\n",
+             begin transports\nout:\n  driver = smtp\n  port = {}\n  allow_localhost\n{transport}\n\
+             begin authenticators\n{authenticators}\n",
             address.port(),
             next_hop.port()
         );

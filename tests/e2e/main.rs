@@ -6,14 +6,18 @@ mod exim;
 mod postfix;
 mod relay;
 mod sink;
+mod tls_client;
 
 mod access;
 mod address_rules;
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/dns_server.rs"]
 mod dns_server;
 
 mod all_three_lists;
 mod attachments;
+mod auth;
 mod bench_command;
 mod clients;
 mod commands;
@@ -30,10 +34,13 @@ mod missing_fields;
 mod pass_through;
 mod peers;
 mod pipeline_tests;
+mod proxy;
 mod queue;
 mod records;
 mod rewriting;
 mod session_effects;
 mod spinning;
+mod submission;
 mod tables;
+mod tls;
 mod written_files;

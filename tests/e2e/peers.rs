@@ -5,6 +5,7 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::{
+    certificates::Authority,
     client::Client,
     dovecot::Dovecot,
     examples::example,
@@ -16,18 +17,10 @@ use crate::{
 
 /// A certificate for `smtp.isp.example`, its key and its authority, in files.
 fn certificates() -> TempDir {
-    let mut authority = rcgen::CertificateParams::new(vec![]).expect("parameters");
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_key = rcgen::KeyPair::generate().expect("a key");
-    let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let names = rcgen::CertificateParams::new(vec!["smtp.isp.example".to_owned()]).expect("parameters");
-    let certificate = names.signed_by(&key, &issuer).expect("a certificate");
+    let authority = Authority::new();
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("ca.pem"), authority_certificate.pem()).expect("written");
-    fs::write(folder.path().join("cert.pem"), certificate.pem()).expect("written");
-    fs::write(folder.path().join("key.pem"), key.serialize_pem()).expect("written");
+    fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
+    authority.issue(&["smtp.isp.example"]).write(folder.path(), "cert");
     folder
 }
 
@@ -36,7 +29,7 @@ fn provider(dovecot: &Dovecot, certificates: &TempDir, sink: &Sink) -> Postfix {
     Postfix::start(&format!(
         "smtpd_relay_restrictions = permit_sasl_authenticated, reject\nmynetworks =\nrelayhost = [127.0.0.1]:{}\n\
          smtpd_sasl_auth_enable = yes\nsmtpd_sasl_type = dovecot\nsmtpd_sasl_path = {}\nsmtpd_sasl_security_options = noanonymous\n\
-         smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {folder}/cert.pem\nsmtpd_tls_key_file = {folder}/key.pem\n\
+         smtpd_tls_security_level = encrypt\nsmtpd_tls_cert_file = {folder}/cert.pem\nsmtpd_tls_key_file = {folder}/cert.key\n\
          smtpd_tls_loglevel = 1",
         sink.address().port(),
         dovecot.socket("auth").display(),

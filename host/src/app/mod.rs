@@ -3,6 +3,7 @@
 mod access;
 mod advice;
 mod fixpoints;
+mod listeners;
 mod relay_domains;
 mod routes;
 mod stages;
@@ -21,7 +22,7 @@ use crate::{
     delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
     dns::{DnsError, Resolver},
     pipeline::Pipeline,
-    server::{self, RelayDomains, Server, ServerError},
+    server::{self, ListenerSettings, RelayDomains, Server, ServerError},
     spool::{Change, Spool, SpoolError, SqliteSpool},
 };
 
@@ -33,6 +34,8 @@ pub struct App {
     pub pipeline: Arc<Pipeline>,
     /// The domains that we relay for.
     pub relay_domains: Arc<dyn RelayDomains>,
+    /// Where mail comes from.
+    pub listeners: Vec<ListenerSettings>,
     /// Where mail goes.
     pub routes: Vec<Route>,
     /// What somebody should look at.
@@ -66,10 +69,11 @@ impl App {
         let tables = tables::open(&config, &mut errors, &mut warnings);
         advice::look(&config, &tables, &mut errors, &mut warnings);
         let pipeline = Arc::new(stages::load(&config, &tables, &mut errors).await);
+        let listeners = listeners::build(&config, &tables, &mut errors, &mut warnings);
         let routes = routes::build(&config, &tables, &mut errors);
         if errors.is_empty() {
             let relay_domains = Arc::new(OurDomains::new(&config.relay_domains, &tables));
-            return Ok(Self { config, pipeline, relay_domains, routes, warnings });
+            return Ok(Self { config, pipeline, relay_domains, listeners, routes, warnings });
         }
         errors.extend(warnings);
         errors.sort_by_key(|diagnostic| (diagnostic.severity, diagnostic.span.start));
@@ -98,13 +102,10 @@ impl App {
     }
 
     fn server_settings(&self, resolver: &Resolver) -> server::Settings {
-        let Config { hostname, listeners, trusted, limits, storage, .. } = &self.config;
+        let Config { hostname, trusted, limits, storage, .. } = &self.config;
         let Config { delay_reject, missing_fields, dns, client_names, .. } = &self.config;
-        let addresses = |listener: &crate::config::Listener| {
-            (listener.name.clone(), listener.addresses.iter().map(|(address, _)| *address).collect())
-        };
         server::Settings {
-            listeners: listeners.iter().map(addresses).collect(),
+            listeners: self.listeners.clone(),
             trusted: trusted.clone(),
             client_names: client_names.then(|| (resolver.clone(), dns.timeout)),
             relay_domains: Arc::clone(&self.relay_domains),

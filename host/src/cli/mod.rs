@@ -7,6 +7,7 @@ mod extract;
 mod log;
 mod message_file;
 mod output;
+mod passwd;
 mod plugin;
 mod queue;
 mod records;
@@ -50,6 +51,8 @@ enum Command {
     Plugin(plugin::Args),
     /// Save the attachments of messages, however they are encoded.
     Extract(extract::Args),
+    /// Make a row for the table of users that may log in.
+    Passwd(passwd::Args),
     /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
@@ -77,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Plugin(args) => plugin::run(&args),
         Command::Extract(args) => extract::run(&args),
+        Command::Passwd(args) => passwd::run(&args),
         Command::Table(args) => table::run(&args),
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn read(section: &Section<'_, '_>) -> Condition {
         condition.client_networks = client.read("address", networks).unwrap_or_default();
         condition.client_name = client.read("name", units::regex);
         condition.client_trusted = client.read("trusted", |value| value.boolean());
+        condition.client_login = client.read("login", units::regex);
         condition.client_authenticated = client.read("authenticated", |value| value.boolean());
         client.finish();
     }

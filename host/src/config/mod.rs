@@ -10,6 +10,7 @@ mod conditions;
 mod diagnostic;
 mod dns;
 mod limits;
+mod listeners;
 mod reader;
 mod routes;
 mod stages;
@@ -34,6 +35,7 @@ use crate::{
 pub use cases::{Case, CaseClient, CaseMessage, CaseVerdict, Expected};
 pub use diagnostic::{Diagnostic, Severity, Source};
 pub use limits::{Limits, Queue};
+pub use listeners::{Listener, ListenerAuth, ListenerTls};
 pub use routes::{AccountEntry, AuthEntry, Covered, RouteEntry, RouteWay};
 pub use stages::{ConfigPlace, Plugin, SessionPhases, StageEntry, StageList};
 pub use storage::Storage;
@@ -108,15 +110,6 @@ impl LogFormat {
     const NAMES: [(&str, Self); 3] = [("text", Self::Text), ("json", Self::Json), ("postfix", Self::Postfix)];
 }
 
-/// `[listen.NAME]`.
-#[derive(Debug)]
-pub struct Listener {
-    /// NAME.
-    pub name: String,
-    /// Where it listens.
-    pub addresses: Vec<(SocketAddr, Range<usize>)>,
-}
-
 /// One of `[relay] domains`.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RelayDomain {
@@ -168,7 +161,6 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let delay_reject = root.read("delay-reject", |value| value.boolean()).unwrap_or(true);
     let missing_fields = root.read("missing-fields", |value| value.choice(&MISSING_FIELDS)).unwrap_or_default();
     let log_format = root.read("log-format", |value| value.choice(&LogFormat::NAMES)).unwrap_or_default();
-    let listeners = root.named_sections("listen", listener);
     let (trusted, proxy_interfaces) = root.section("networks").map(|section| networks(&section)).unwrap_or_default();
     let relay_domains = root.section("relay").and_then(|section| {
         let domains = section.read("domains", |value| value.list(relay_domain));
@@ -176,6 +168,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         domains
     });
     let tables = tables::read(&root, source);
+    let listeners = listeners::read(&root, source, &tables);
     let stages = stages::read(&root, source, &tables);
     let routes = routes::read(&root, source, &tables);
     let limits = limits::read_limits(&root);
@@ -192,7 +185,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         delay_reject,
         missing_fields,
         log_format,
-        listeners: listeners.into_iter().flatten().collect(),
+        listeners,
         trusted: trusted.unwrap_or_else(loopback),
         proxy_interfaces,
         relay_domains: relay_domains.unwrap_or_default(),
@@ -222,13 +215,6 @@ fn networks(section: &Section<'_, '_>) -> (Option<Vec<Network>>, Vec<IpAddr>) {
     let proxies = section.read("proxy-interfaces", |value| value.list(|value| value.parsed::<IpAddr>()));
     section.finish();
     (trusted, proxies.unwrap_or_default())
-}
-
-fn listener(name: &str, section: &Section<'_, '_>) -> Option<Listener> {
-    let address = |value: Value<'_>| units::socket_address(value).map(|address| (address, value.span()));
-    let addresses = section.required("addresses", |value| value.list(address));
-    section.finish();
-    Some(Listener { name: name.to_owned(), addresses: addresses? })
 }
 
 fn relay_domain(value: Value<'_>) -> Result<RelayDomain, Vec<Diagnostic>> {

@@ -5,7 +5,7 @@ use std::{ops::Range, path::PathBuf};
 use super::{
     diagnostic::{Diagnostic, Source},
     reader::{Converted, Section, Value},
-    tables::{TableEntry, missing_table},
+    tables::{TableEntry, known_table},
     units,
 };
 use crate::delivery::{NextHop, NextHopError, Protocol, TlsMode};
@@ -167,11 +167,6 @@ fn auth(section: &Section<'_, '_>, source: &Source, tables: &[TableEntry]) -> Op
         None => AccountEntry::User(user?, password_file?),
     };
     Some(AuthEntry { span: section.span(), account, without_tls })
-}
-
-fn known_table(value: Value<'_>, tables: &[TableEntry]) -> Converted<String> {
-    let name = value.text()?;
-    missing_table(&name, tables, value.span()).map_or(Ok(name), |missing| Err(vec![missing]))
 }
 
 fn covered(

@@ -107,3 +107,9 @@ fn in_order(mut waiting: Vec<TableEntry>, root: &Section<'_, '_>) -> Vec<TableEn
         waiting = rest;
     }
 }
+
+/// The name of a table that there is.
+pub(super) fn known_table(value: Value<'_>, tables: &[TableEntry]) -> Converted<String> {
+    let name = value.text()?;
+    missing_table(&name, tables, value.span()).map_or(Ok(name), |missing| Err(vec![missing]))
+}

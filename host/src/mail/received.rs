@@ -32,7 +32,8 @@ impl Received<'_> {
         let name = self.client.name.as_deref().unwrap_or("unknown");
         write!(value, " from {} ({} [{}])\r\n", printable(helo), printable(name), literal(self.client.peer.ip())).ok();
         if let Some(tls) = &self.client.tls {
-            write!(value, "\t(using {})\r\n", printable(tls)).ok();
+            let (version, cipher) = tls.split_once(' ').unwrap_or((tls, "unknown"));
+            write!(value, "\t(using {} with cipher {})\r\n", printable(version), printable(cipher)).ok();
         }
         write!(value, "\tby {} (Mailweir) with {} id {}", self.hostname, self.protocol(), self.id).ok();
         if let [only] = self.envelope.recipients.as_slice() {
@@ -125,6 +126,8 @@ mod tests {
         assert!(value(&client, false, &["a@b.example"]).contains(" with SMTP id"));
         client.tls = Some("TLSv1.3 TLS13_AES_256_GCM_SHA384".to_owned());
         assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPS id"));
+        let using = "\r\n\t(using TLSv1.3 with cipher TLS13_AES_256_GCM_SHA384)\r\n\tby ";
+        assert!(value(&client, true, &["a@b.example"]).contains(using));
         client.login = Some("joe".to_owned());
         assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPSA id"));
         let mut envelope = envelope(&["grüße@b.example"]);

@@ -20,6 +20,8 @@ pub struct Condition {
     pub client_name: Option<Regex>,
     /// Whether the client is in `[networks] trusted`.
     pub client_trusted: Option<bool>,
+    /// The client has logged in, with a name that matches.
+    pub client_login: Option<Regex>,
     /// Whether the client has logged in.
     pub client_authenticated: Option<bool>,
     /// Smallest size in octets.
@@ -46,6 +48,15 @@ impl Condition {
         }
         if self.client_trusted.is_some_and(|wanted| wanted != client.trusted) {
             return Some(format!("client.trusted: it is {}", client.trusted));
+        }
+        if let Some(pattern) = &self.client_login {
+            match &client.login {
+                None => return Some("client.login: there is none".to_owned()),
+                Some(login) if !pattern.is_match(login) => {
+                    return Some(format!("client.login: `{login}` does not match `{pattern}`"));
+                }
+                Some(_) => {}
+            }
         }
         let authenticated = client.login.is_some();
         if self.client_authenticated.is_some_and(|wanted| wanted != authenticated) {

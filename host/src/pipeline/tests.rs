@@ -173,6 +173,7 @@ fn a_condition_tells_which_part_is_not_met() {
         client_name: regex("^unknown$"),
         client_trusted: Some(false),
         client_authenticated: Some(false),
+        client_login: None,
         min_size: Some(24),
         max_size: Some(24),
     };
@@ -182,6 +183,7 @@ fn a_condition_tells_which_part_is_not_met() {
         (Condition { recipient: regex("^x"), ..met.clone() }, "recipient: none matches `^x`"),
         (Condition { max_size: Some(23), ..met.clone() }, "size: it has 24 octets"),
         (Condition { client_authenticated: Some(true), ..met.clone() }, "client.authenticated: it is false"),
+        (Condition { client_login: regex("^joe$"), ..met.clone() }, "client.login: there is none"),
         (
             Condition { client_networks: vec!["::/0".parse().expect("a network")], ..met.clone() },
             "client.address: 192.0.2.7 is in none of the networks",

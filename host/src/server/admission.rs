@@ -90,7 +90,7 @@ impl Drop for Place {
 }
 
 /// What counts as one client: an IPv4 address, or an IPv6 network.
-fn network(client: IpAddr) -> IpAddr {
+pub(super) fn network(client: IpAddr) -> IpAddr {
     match client.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> IPV6_NETWORK << IPV6_NETWORK).into(),
         IpAddr::V4(address) => address.into(),

@@ -1,6 +1,6 @@
 //! Drives one session: octets from the socket into the protocol, replies back, nothing decided here.
 
-use std::{io, mem, time::Duration};
+use std::{io, mem, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
@@ -14,6 +14,8 @@ use super::{
     decide::Desk,
     intake::Intake,
     settings::Settings,
+    stream::Stream,
+    tls::{self, TlsMode},
 };
 use crate::{
     events::{CommandCounts, Disconnected, Event, Refused},
@@ -47,11 +49,14 @@ enum SessionError {
     /// The socket failed.
     #[error("lost connection: {0}")]
     Socket(io::Error),
+    /// There is no TLS where there should be; what could be said would go out in plaintext.
+    #[error("TLS handshake failed: {0}")]
+    Handshake(io::Error),
 }
 
 /// One session and the stream it runs on.
 pub(super) struct Connection<S> {
-    stream: S,
+    stream: Stream<S>,
     input: BytesMut,
     output: BytesMut,
     session: Session,
@@ -68,9 +73,9 @@ pub(super) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(stream: S, desk: Desk, shutdown: watch::Receiver<bool>) -> Self {
-        let session = Session::new(desk.shared.session.clone());
+        let session = Session::new(Arc::clone(&desk.listener.session));
         let end = Instant::now() + desk.shared.settings.session_time;
-        let (input, output) = (BytesMut::new(), BytesMut::new());
+        let (stream, input, output) = (Stream::Plain(stream), BytesMut::new(), BytesMut::new());
         Self {
             stream,
             input,
@@ -102,16 +107,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let code = match error {
             SessionError::Timeout | SessionError::TooLong => EnhancedCode(4, 4, 2),
             SessionError::Shutdown => EnhancedCode(4, 3, 2),
-            SessionError::Lost | SessionError::Socket(_) => return,
+            SessionError::Lost | SessionError::Socket(_) | SessionError::Handshake(_) => return,
         };
         let text = format!("{} Error: {error}", self.desk.shared.settings.hostname);
         Reply::new(421, code, text).write(&mut self.output);
-        if timeout(LAST_WORDS, self.flush()).await.is_err() {
+        let last_words = async {
+            self.flush().await?;
+            self.stream.shutdown().await.map_err(SessionError::Socket)
+        };
+        if timeout(LAST_WORDS, last_words).await.is_err() {
             tracing::debug!(client = %self.desk.client.peer, "it doesn't listen to the last words");
         }
     }
 
     async fn serve(&mut self) -> Result<(), SessionError> {
+        if self.desk.listener.settings.tls.as_ref().is_some_and(|tls| tls.mode == TlsMode::Implicit) {
+            self.secure().await?;
+        }
         let mut action = if self.talks_early().await? {
             self.refuse(Reply::new(521, EnhancedCode(5, 5, 1), "Protocol error"))
         } else {
@@ -149,6 +161,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     let reply = self.receive(message).await;
                     self.session.say(reply)
                 }
+                Action::StartTls(reply) => {
+                    self.say(&reply).await?;
+                    self.flush().await?;
+                    self.secure().await?;
+                    self.session.step(&mut self.input)
+                }
                 Action::Close(reply) => {
                     self.say(&reply).await?;
                     self.flush().await?;
@@ -156,6 +174,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 }
             };
         }
+    }
+
+    /// Begin TLS. What came in before it and wasn't used may be anybody's: it is thrown away (RFC 3207 4.2, CVE-2011-0411).
+    async fn secure(&mut self) -> Result<(), SessionError> {
+        let Some(tls) = &self.desk.listener.settings.tls else {
+            return Err(SessionError::Handshake(io::Error::other("there is no certificate")));
+        };
+        if !self.input.is_empty() {
+            tracing::warn!(client = %self.desk.client.peer, octets = self.input.len(), "plaintext behind STARTTLS");
+            self.input.clear();
+        }
+        let shaken = tokio::select! {
+            biased;
+            () = stopped(&mut self.shutdown) => return Err(SessionError::Shutdown),
+            shaken = timeout(tls.handshake_timeout, self.stream.secure(tls.config())) => shaken,
+        };
+        let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(SessionError::Handshake)?;
+        let tls = tls::description(stream.get_ref().1);
+        tracing::debug!(client = %self.desk.client.peer, tls, "secured");
+        self.desk.secured(tls);
+        self.session.secured();
+        Ok(())
     }
 
     /// Take care of a complete message, if there is room for it.
@@ -263,8 +303,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return Ok(());
         }
         let idle = self.desk.shared.settings.idle_timeout;
-        let written = timeout(idle, self.stream.write_all_buf(&mut self.output)).await;
-        written.map_err(|_| SessionError::Timeout)?.map_err(SessionError::Socket)
+        let write = async {
+            self.stream.write_all_buf(&mut self.output).await?;
+            self.stream.flush().await
+        };
+        timeout(idle, write).await.map_err(|_| SessionError::Timeout)?.map_err(SessionError::Socket)
     }
 
     /// Wait for more from the client. A shutdown interrupts that, and the end of the session's time, but not a message that
@@ -295,6 +338,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Ok(())
             }
             Ok(_) => Ok(()),
+            // TLS without its goodbye.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(SessionError::Lost),
             Err(error) => Err(SessionError::Socket(error)),
         }
     }
@@ -306,79 +351,4 @@ pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        net::SocketAddr,
-        pin::Pin,
-        sync::Arc,
-        task::{Context, Poll},
-    };
-
-    use tokio::io::ReadBuf;
-
-    use super::*;
-    use crate::{
-        events::Observers,
-        mail::Client,
-        server::{Settings, decide::Shared, tests::MemorySpool},
-        spool::IdSource,
-    };
-
-    /// Gives one chunk to each read and keeps each write apart.
-    struct Chunks {
-        reads: Vec<&'static [u8]>,
-        writes: Vec<Vec<u8>>,
-    }
-
-    impl AsyncRead for Chunks {
-        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-            if !self.reads.is_empty() {
-                into.put_slice(self.reads.remove(0));
-            }
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Chunks {
-        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-            self.writes.push(octets.to_vec());
-            Poll::Ready(Ok(octets.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    /// The replies, one text for each write.
-    async fn writes(reads: Vec<&'static [u8]>) -> Vec<String> {
-        let settings = Settings::new("relay.example");
-        let (session, spool, ids) = (Arc::new(settings.session()), Arc::new(MemorySpool::default()), IdSource::new());
-        let (observers, memory) = (Observers::default(), settings.memory());
-        let shared = Shared { settings, session, pipeline: Arc::default(), spool, observers, memory, ids };
-        let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
-        let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };
-        let (_shutdown, stop) = watch::channel(false);
-        let stream = Chunks { reads, writes: vec![] };
-        let mut connection = Connection::new(stream, Desk::new(Arc::new(shared), client), stop);
-        connection.serve().await.expect("QUIT");
-        connection.stream.writes.iter().map(|octets| String::from_utf8_lossy(octets).into_owned()).collect()
-    }
-
-    #[tokio::test]
-    async fn replies_wait_for_each_other_while_commands_are_there() {
-        let ok = "250 2.0.0 Ok\r\n";
-        let said = writes(vec![b"NOOP\r\nNOOP\r\nNO", b"OP\r\nQUIT\r\n"]).await;
-        assert_eq!(said, ["220 relay.example ESMTP Mailweir\r\n", &ok.repeat(2), &format!("{ok}221 2.0.0 Bye\r\n")]);
-    }
-
-    #[tokio::test]
-    async fn replies_do_not_wait_without_limit() {
-        let said = writes(vec![&[b'\n'; COMMAND_READ], b"QUIT\r\n"]).await;
-        assert!(said.iter().all(|octets| octets.len() < HELD_BACK + 512));
-    }
-}
+mod tests;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::time::timeout;
 
 use super::{
+    failed_logins::FailedLogins,
     intake::Memory,
     keep,
     relay::{self, Denied},
-    settings::Settings,
+    settings::{ListenerSettings, Settings},
 };
 use crate::{
     events::{Event, Observers, Refused},
@@ -21,17 +22,24 @@ use crate::{
 /// What all connections share.
 pub(super) struct Shared {
     pub(super) settings: Settings,
-    pub(super) session: Arc<SessionSettings>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) spool: Arc<dyn Spool>,
     pub(super) observers: Observers,
     pub(super) memory: Memory,
     pub(super) ids: IdSource,
+    pub(super) failed_logins: FailedLogins,
+}
+
+/// What the connections of one listener share.
+pub(super) struct Listener {
+    pub(super) settings: ListenerSettings,
+    pub(super) session: Arc<SessionSettings>,
 }
 
 /// The one who decides about one connection.
 pub(super) struct Desk {
     pub(super) shared: Arc<Shared>,
+    pub(super) listener: Arc<Listener>,
     pub(super) client: Arc<Client>,
     pub(super) stages: SessionStages,
     /// Whether the client said EHLO.
@@ -39,9 +47,17 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn new(shared: Arc<Shared>, client: Client) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, listener: Arc<Listener>, client: Client) -> Self {
         let stages = SessionStages::new(Arc::clone(&shared.pipeline.session), shared.settings.delay_reject);
-        Self { shared, client: Arc::new(client), stages, extended: false }
+        Self { shared, listener, client: Arc::new(client), stages, extended: false }
+    }
+
+    /// The connection is under TLS from here on; what the client said of itself before doesn't count.
+    pub(super) fn secured(&mut self, tls: String) {
+        let client = Arc::make_mut(&mut self.client);
+        client.helo = None;
+        client.login = None;
+        client.tls = Some(tls);
     }
 
     /// Before the greeting.
@@ -69,6 +85,7 @@ impl Desk {
                 self.ask(Phase::Mail, session.verb(), Some(transaction)).await
             }
             Question::Rcpt(recipient) => self.rcpt(session.transaction(), recipient).await,
+            Question::Auth(credentials) => self.authenticate(credentials).await,
             Question::Data => self.ask(Phase::Data, session.verb(), session.transaction()).await,
         }
     }

@@ -17,9 +17,11 @@ use tokio::{
 };
 
 use super::{
-    admission::Admission,
+    admission::{Admission, Place},
     connection::{Connection, stopped},
-    decide::{Desk, Shared},
+    decide::{Desk, Listener, Shared},
+    failed_logins::FailedLogins,
+    proxy,
     settings::Settings,
 };
 use crate::{
@@ -66,24 +68,34 @@ impl Server {
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, ServerError> {
         let mut bound = vec![];
-        for (name, addresses) in &settings.listeners {
-            for &address in addresses {
+        for listener in &settings.listeners {
+            let (name, session) = (&listener.name, Arc::new(settings.session(listener)));
+            let shared = Arc::new(Listener { settings: listener.clone(), session });
+            for &address in &listener.addresses {
                 let failed = |source| ServerError::Listen { listener: name.clone(), address, source };
-                let listener = bind(address).and_then(TcpListener::from_std).map_err(failed)?;
-                let address = listener.local_addr().map_err(failed)?;
+                let socket = bind(address).and_then(TcpListener::from_std).map_err(failed)?;
+                let address = socket.local_addr().map_err(failed)?;
                 tracing::info!(listener = name, %address, "listening");
-                bound.push((name.clone(), address, listener));
+                bound.push((Arc::clone(&shared), address, socket));
             }
         }
-        let (session, memory) = (Arc::new(settings.session()), settings.memory());
+        let memory = settings.memory();
         let admission = Arc::new(Admission::new(settings.max_sessions, settings.max_sessions_per_client));
-        let shared = Arc::new(Shared { settings, session, pipeline, spool, observers, memory, ids: IdSource::new() });
+        let shared = Arc::new(Shared {
+            settings,
+            pipeline,
+            spool,
+            observers,
+            memory,
+            ids: IdSource::new(),
+            failed_logins: FailedLogins::default(),
+        });
         let (mut addresses, mut listeners) = (vec![], JoinSet::new());
-        for (name, address, listener) in bound {
-            addresses.push((name, address));
+        for (listener, address, socket) in bound {
+            addresses.push((listener.settings.name.clone(), address));
             let (shared, admission) = (Arc::clone(&shared), Arc::clone(&admission));
-            let acceptor = Acceptor { shared, admission, shutdown: shutdown.clone() };
-            listeners.spawn(acceptor.run(listener));
+            let acceptor = Acceptor { shared, listener, admission, shutdown: shutdown.clone() };
+            listeners.spawn(acceptor.run(socket));
         }
         Ok(Self { addresses, listeners })
     }
@@ -113,8 +125,10 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
 }
 
 /// Accepts on one address.
+#[derive(Clone)]
 struct Acceptor {
     shared: Arc<Shared>,
+    listener: Arc<Listener>,
     admission: Arc<Admission>,
     shutdown: watch::Receiver<bool>,
 }
@@ -147,8 +161,30 @@ impl Acceptor {
         }
     }
 
-    fn admit(&self, stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
+    fn admit(&self, mut stream: TcpStream, peer: SocketAddr, sessions: &mut JoinSet<()>) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        if self.listener.settings.proxies.is_empty() {
+            if let Some((connection, place)) = self.begin(stream, peer) {
+                sessions.spawn(serve(connection, place));
+            }
+            return;
+        }
+        let mut acceptor = self.clone();
+        sessions.spawn(async move {
+            let client = tokio::select! {
+                () = stopped(&mut acceptor.shutdown) => return,
+                client = proxy::client(&mut stream, peer, &acceptor.listener.settings.proxies) => client,
+            };
+            match client.map(|client| acceptor.begin(stream, client)) {
+                Ok(Some((connection, place))) => serve(connection, place).await,
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%peer, "PROXY protocol: {error}"),
+            }
+        });
+    }
+
+    /// A session with this client, if there is a place for it.
+    fn begin(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Connection<TcpStream>, Place)> {
         let Settings { trusted, hostname, .. } = &self.shared.settings;
         let trusted = trusted.iter().any(|network| network.contains(peer.ip()));
         let place = match self.admission.admit(peer.ip(), trusted) {
@@ -156,7 +192,7 @@ impl Acceptor {
             Err(crowded) => {
                 tracing::warn!(client = %peer, "{crowded}");
                 turn_away(stream, &crowded.reply(hostname));
-                return;
+                return None;
             }
         };
         // Replies are written in one piece; waiting for more to send would only delay them.
@@ -164,13 +200,14 @@ impl Acceptor {
             tracing::debug!(client = %peer, "set_nodelay: {error}");
         }
         let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted };
-        let desk = Desk::new(Arc::clone(&self.shared), client);
-        let connection = Connection::new(stream, desk, self.shutdown.clone());
-        sessions.spawn(async move {
-            connection.run().await;
-            drop(place);
-        });
+        let desk = Desk::new(Arc::clone(&self.shared), Arc::clone(&self.listener), client);
+        Some((Connection::new(stream, desk, self.shutdown.clone()), place))
     }
+}
+
+async fn serve(connection: Connection<TcpStream>, place: Place) {
+    connection.run().await;
+    drop(place);
 }
 
 /// Say that there is no room, without waiting for a client that doesn't listen.

@@ -95,9 +95,9 @@ fn is_ours(domains: &dyn RelayDomains, original: &Address) -> Result<bool, Reply
 }
 
 /// Refuse what would make us an open relay. `permitted` is what the stages that decide about it said; without them those may send
-/// anywhere that we trust.
+/// anywhere that we trust, and those who have logged in.
 fn check(client: &Client, original: &Address, is_ours: bool, permitted: Option<bool>) -> Result<(), Reply> {
-    if is_ours || permitted.unwrap_or(client.trusted) {
+    if is_ours || permitted.unwrap_or(client.trusted || client.login.is_some()) {
         return Ok(());
     }
     Err(Reply::new(554, EnhancedCode(5, 7, 1), format!("<{original}>: Relay access denied")))
@@ -145,6 +145,9 @@ mod tests {
         ] {
             assert_eq!(may(&client, address), expected, "{address}");
         }
+        client.login = Some("joe".to_owned());
+        assert!(may(&client, "a@elsewhere.example"));
+        client.login = None;
         client.trusted = true;
         assert!(may(&client, "a%b@elsewhere.example"));
         // What a stage decides holds for trusted clients as well, and takes nothing from our own domains.

@@ -3,22 +3,46 @@
 use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
+    auth::Auth,
     intake::Memory,
     relay::{DomainList, RelayDomains},
+    tls::{Tls, TlsMode},
 };
 use crate::{
     dns::Resolver,
     mail::{MissingFields, Network},
-    smtp::SessionSettings,
+    smtp::{AuthOffer, SessionSettings, StartTls},
 };
+
+/// Settings of one listener.
+#[derive(Clone)]
+pub struct ListenerSettings {
+    /// NAME of `[listen.NAME]`.
+    pub name: String,
+    /// Where it listens; port 0 lets the system choose.
+    pub addresses: Vec<SocketAddr>,
+    /// TLS; none where there is no certificate.
+    pub tls: Option<Tls>,
+    /// Logins; none where there is no AUTH.
+    pub auth: Option<Auth>,
+    /// The load balancers that connect here, each with a header of the PROXY protocol; empty where clients connect themselves.
+    pub proxies: Vec<Network>,
+}
+
+impl ListenerSettings {
+    /// A listener that offers nothing beside plain SMTP.
+    pub fn new(name: impl Into<String>, addresses: Vec<SocketAddr>) -> Self {
+        Self { name: name.into(), addresses, tls: None, auth: None, proxies: vec![] }
+    }
+}
 
 /// Settings of the server.
 #[derive(Clone)]
 pub struct Settings {
     /// Our name in greetings, EHLO and Received fields, and the domain of the bare `postmaster`.
     pub hostname: String,
-    /// Name and addresses of each listener; port 0 lets the system choose.
-    pub listeners: Vec<(String, Vec<SocketAddr>)>,
+    /// Where clients connect, and what they find there.
+    pub listeners: Vec<ListenerSettings>,
     /// Clients that may send to any domain (Postfix `mynetworks`).
     pub trusted: Vec<Network>,
     /// Who is asked for the names of clients, and for how long at most (Postfix smtpd_peername_lookup); none: they have no names.
@@ -102,12 +126,23 @@ impl Settings {
         Memory::new(self.memory, self.overflow.clone())
     }
 
-    /// What the protocol has to know of them.
-    pub(super) fn session(&self) -> SessionSettings {
+    /// What the protocol has to know at a listener.
+    pub(super) fn session(&self, listener: &ListenerSettings) -> SessionSettings {
         SessionSettings {
             hostname: self.hostname.clone(),
             size_limit: self.size_limit,
             recipient_limit: self.recipient_limit,
+            starttls: match listener.tls.as_ref().map(|tls| tls.mode) {
+                None => StartTls::Absent,
+                Some(TlsMode::StartTls | TlsMode::Implicit) => StartTls::Offered,
+                Some(TlsMode::Required) => StartTls::Required,
+            },
+            auth: match &listener.auth {
+                None => AuthOffer::Absent,
+                Some(auth) if auth.without_tls => AuthOffer::Always,
+                Some(_) => AuthOffer::UnderTls,
+            },
+            auth_required: listener.auth.as_ref().is_some_and(|auth| auth.required),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     path::{Parameters, split_path},
     reply::{EnhancedCode, Reply},
+    verb::auth::AuthCommand,
     verb::mail::MailCommand,
     verb::rcpt::RcptCommand,
 };
@@ -28,13 +29,17 @@ pub enum Verb {
     Vrfy,
     /// HELP.
     Help,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH.
+    Auth,
     /// QUIT.
     Quit,
 }
 
 impl Verb {
     /// All of them, in the order in which HELP tells them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Helo,
         Self::Ehlo,
         Self::Mail,
@@ -44,6 +49,8 @@ impl Verb {
         Self::Noop,
         Self::Vrfy,
         Self::Help,
+        Self::StartTls,
+        Self::Auth,
         Self::Quit,
     ];
 
@@ -59,6 +66,8 @@ impl Verb {
             Self::Noop => "NOOP",
             Self::Vrfy => "VRFY",
             Self::Help => "HELP",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
             Self::Quit => "QUIT",
         }
     }
@@ -71,13 +80,14 @@ impl Verb {
             Self::Mail => "MAIL FROM:<address>",
             Self::Rcpt => "RCPT TO:<address>",
             Self::Vrfy => "VRFY address",
-            Self::Data | Self::Rset | Self::Noop | Self::Help | Self::Quit => self.name(),
+            Self::Auth => "AUTH mechanism",
+            Self::Data | Self::Rset | Self::Noop | Self::Help | Self::StartTls | Self::Quit => self.name(),
         }
     }
 }
 
 /// Commands of RFC 5321 and its extensions that this server knows but doesn't have.
-const NOT_IMPLEMENTED: [&str; 8] = ["BDAT", "ETRN", "EXPN", "SAML", "SEND", "SOML", "STARTTLS", "TURN"];
+const NOT_IMPLEMENTED: [&str; 7] = ["BDAT", "ETRN", "EXPN", "SAML", "SEND", "SOML", "TURN"];
 
 /// A command that is well formed; whether it is allowed now is the session's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +110,10 @@ pub enum Command {
     Vrfy,
     /// HELP.
     Help,
+    /// STARTTLS.
+    StartTls,
+    /// AUTH.
+    Auth(AuthCommand),
     /// QUIT.
     Quit,
 }
@@ -119,6 +133,9 @@ pub enum CommandError {
     /// AUTH where there is none: `503 5.5.1`.
     #[error("Error: authentication not enabled")]
     AuthNotEnabled,
+    /// Where nothing is taken without TLS: `530 5.7.0` (RFC 3207 4).
+    #[error("Must issue a STARTTLS command first")]
+    NeedsTls,
     /// Not written as it should be: `501 5.5.4`, for HELO and EHLO `501` (RFC 2034 4).
     #[error("Syntax: {}", .0.usage())]
     Syntax(Verb),
@@ -149,6 +166,7 @@ impl CommandError {
             Self::BadLine | Self::Unknown => (500, EnhancedCode(5, 5, 2)),
             Self::NotImplemented => (502, EnhancedCode(5, 5, 1)),
             Self::AuthNotEnabled => (503, EnhancedCode(5, 5, 1)),
+            Self::NeedsTls => (530, EnhancedCode(5, 7, 0)),
             Self::Syntax(Verb::Helo | Verb::Ehlo) => return Reply::plain(501, self.to_string()),
             Self::Syntax(_) | Self::BadParameter(_) => (501, EnhancedCode(5, 5, 4)),
             Self::BadSender => (501, EnhancedCode(5, 1, 7)),
@@ -171,7 +189,6 @@ pub(super) fn split(line: &[u8]) -> Result<(Verb, &str), CommandError> {
     let is = |name: &str| name.eq_ignore_ascii_case(word);
     match Verb::ALL.into_iter().find(|verb| is(verb.name())) {
         Some(verb) => Ok((verb, argument.trim_matches([' ', '\t']))),
-        None if is("AUTH") => Err(CommandError::AuthNotEnabled),
         None if NOT_IMPLEMENTED.into_iter().any(is) => Err(CommandError::NotImplemented),
         None => Err(CommandError::Unknown),
     }
@@ -199,6 +216,8 @@ impl Command {
             }
             Verb::Data => alone(Self::Data),
             Verb::Rset => alone(Self::Rset),
+            Verb::StartTls => alone(Self::StartTls),
+            Verb::Auth => AuthCommand::parse(argument).map(Self::Auth),
             Verb::Quit => alone(Self::Quit),
             Verb::Noop => Ok(Self::Noop),
             Verb::Help => Ok(Self::Help),

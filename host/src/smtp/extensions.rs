@@ -1,22 +1,33 @@
 //! The EHLO reply (RFC 5321 4.1.1.1): what this server can do at this moment of this session.
 
-use super::session::SessionSettings;
+use super::{
+    session::{Session, StartTls},
+    verb::auth::Mechanism,
+};
 
-/// The lines after the greeting line, in Postfix's order. A keyword stands here only if the whole way of the message
-/// honours it; CHUNKING, STARTTLS and AUTH don't yet.
-pub(super) fn keywords(settings: &SessionSettings) -> Vec<String> {
-    vec![
-        // RFC 2920: replies are held back while commands are waiting; see `server/connection.rs`.
-        "PIPELINING".to_owned(),
-        // RFC 1870.
-        format!("SIZE {}", settings.size_limit),
-        // RFC 2034.
-        "ENHANCEDSTATUSCODES".to_owned(),
-        // RFC 6152: octets pass unchanged.
-        "8BITMIME".to_owned(),
-        // RFC 3461.
-        "DSN".to_owned(),
-        // RFC 6531.
-        "SMTPUTF8".to_owned(),
-    ]
+impl Session {
+    /// The lines after the greeting line, in Postfix's order. A keyword stands here only if the whole way of the message
+    /// honours it; CHUNKING doesn't yet.
+    pub(super) fn keywords(&self) -> Vec<String> {
+        let may_secure = self.settings.starttls != StartTls::Absent && !self.secured;
+        let keywords = [
+            // RFC 2920: replies are held back while commands are waiting; see `server/connection.rs`.
+            Some("PIPELINING".to_owned()),
+            // RFC 1870.
+            Some(format!("SIZE {}", self.settings.size_limit)),
+            // RFC 3207.
+            may_secure.then(|| "STARTTLS".to_owned()),
+            // RFC 4954.
+            self.may_authenticate().then(|| format!("AUTH {}", Mechanism::ALL.map(Mechanism::name).join(" "))),
+            // RFC 2034.
+            Some("ENHANCEDSTATUSCODES".to_owned()),
+            // RFC 6152: octets pass unchanged.
+            Some("8BITMIME".to_owned()),
+            // RFC 3461.
+            Some("DSN".to_owned()),
+            // RFC 6531.
+            Some("SMTPUTF8".to_owned()),
+        ];
+        keywords.into_iter().flatten().collect()
+    }
 }

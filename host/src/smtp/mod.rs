@@ -21,5 +21,9 @@ pub use command::{Command, CommandError, Verb};
 pub use data::{DataDecoder, DataError};
 pub use line::{LINE_LIMIT, LineError, LineReader};
 pub use reply::{EnhancedCode, Reply};
-pub use session::{Action, Completed, Hello, Question, Session, SessionSettings, Transaction};
-pub use verb::{mail::MailCommand, rcpt::RcptCommand};
+pub use session::{Action, AuthOffer, Completed, Hello, Question, Session, SessionSettings, StartTls, Transaction};
+pub use verb::{
+    auth::{AuthCommand, Credentials, Mechanism},
+    mail::MailCommand,
+    rcpt::RcptCommand,
+};

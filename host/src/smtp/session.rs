@@ -5,10 +5,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    command::{self, Command, Verb},
+    command::{self, Command, CommandError, Verb},
     data::{DataDecoder, DataError},
     line::LineReader,
     reply::{EnhancedCode, Reply},
+    verb::auth::{Credentials, Exchange},
 };
 use crate::mail::{MailParameters, Recipient, ReversePath};
 
@@ -21,6 +22,49 @@ pub struct SessionSettings {
     pub size_limit: u64,
     /// Most recipients of one transaction.
     pub recipient_limit: usize,
+    /// Whether the client may, or has to, begin TLS.
+    pub starttls: StartTls,
+    /// Whether the client may log in.
+    pub auth: AuthOffer,
+    /// Whether it has to before MAIL.
+    pub auth_required: bool,
+}
+
+impl SessionSettings {
+    /// Plain SMTP, with Postfix's limits.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            size_limit: 10_240_000,
+            recipient_limit: 1000,
+            starttls: StartTls::Absent,
+            auth: AuthOffer::Absent,
+            auth_required: false,
+        }
+    }
+}
+
+/// Whether a client may tell a password (RFC 4954).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthOffer {
+    /// There is no AUTH: `503 5.5.1`.
+    Absent,
+    /// Where nobody else can read it.
+    UnderTls,
+    /// Everywhere.
+    Always,
+}
+
+/// Whether a session without TLS may, or has to, go on under TLS (RFC 3207).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StartTls {
+    /// There is no STARTTLS.
+    #[default]
+    Absent,
+    /// The client may begin TLS.
+    Offered,
+    /// Before TLS nothing is taken: `530 5.7.0`.
+    Required,
 }
 
 /// How the client introduced itself.
@@ -58,6 +102,8 @@ pub enum Question {
     Rcpt(Recipient),
     /// DATA, with at least one recipient.
     Data,
+    /// AUTH.
+    Auth(Credentials),
 }
 
 /// A message that came in whole, with its envelope; the session has forgotten the transaction.
@@ -80,27 +126,35 @@ pub enum Action {
     Ask(Question),
     /// Take care of the message, then [`Session::say`] how that went.
     Message(Completed),
+    /// Say this, forget what has come in and isn't used, shake hands, then tell [`Session::secured`].
+    StartTls(Reply),
     /// Say this and close the connection.
     Close(Reply),
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// The next octets are a command line.
     Command,
     /// The next octets are a message.
     Data(DataDecoder),
+    /// The next line is one of an authentication exchange.
+    Auth(Exchange),
 }
 
 /// One SMTP session, from the greeting to QUIT.
 #[derive(Debug)]
 pub struct Session {
     pub(super) settings: Arc<SessionSettings>,
-    state: State,
+    pub(super) state: State,
     lines: LineReader,
     pub(super) hello: Option<Hello>,
     pub(super) transaction: Option<Transaction>,
     verb: Option<Verb>,
+    /// The connection is under TLS.
+    pub(super) secured: bool,
+    /// The client has proved who it is.
+    pub(super) authenticated: bool,
     /// The connection was refused with the greeting.
     refused: bool,
 }
@@ -115,6 +169,8 @@ impl Session {
             hello: None,
             transaction: None,
             verb: None,
+            secured: false,
+            authenticated: false,
             refused: false,
         }
     }
@@ -139,10 +195,15 @@ impl Session {
                 Some(result) => self.end_data(result),
             };
         }
-        match self.lines.take(input) {
-            None => Action::Read,
-            Some(Ok(line)) => self.command(&line),
-            Some(Err(error)) => Action::Reply(Reply::new(500, EnhancedCode(5, 5, 2), error.to_string())),
+        let Some(line) = self.lines.take(input) else { return Action::Read };
+        if let State::Auth(exchange) = &mut self.state {
+            let exchange = exchange.clone();
+            self.state = State::Command;
+            return self.continue_auth(exchange, line.as_deref().map_err(|error| *error));
+        }
+        match line {
+            Ok(line) => self.command(&line),
+            Err(error) => Action::Reply(Reply::new(500, EnhancedCode(5, 5, 2), error.to_string())),
         }
     }
 
@@ -155,6 +216,7 @@ impl Session {
             Question::Hello(hello) => self.accept_hello(hello),
             Question::Mail(transaction) => self.accept_mail(transaction),
             Question::Rcpt(recipient) => self.accept_rcpt(recipient),
+            Question::Auth(_) => self.accept_auth(),
             Question::Data => {
                 self.state = State::Data(self.data_decoder());
                 Reply::plain(354, "End data with <CR><LF>.<CR><LF>")
@@ -185,7 +247,7 @@ impl Session {
     /// Octets of the message that is coming in; none between messages.
     pub fn receiving(&self) -> Option<u64> {
         match &self.state {
-            State::Command => None,
+            State::Command | State::Auth(_) => None,
             State::Data(decoder) => Some(decoder.size()),
         }
     }
@@ -193,7 +255,7 @@ impl Session {
     /// What holds the message that is coming in.
     pub fn incoming(&mut self) -> Option<&mut DataDecoder> {
         match &mut self.state {
-            State::Command => None,
+            State::Command | State::Auth(_) => None,
             State::Data(decoder) => Some(decoder),
         }
     }
@@ -201,6 +263,9 @@ impl Session {
     fn command(&mut self, line: &[u8]) -> Action {
         let parsed = command::split(line).and_then(|(verb, argument)| {
             self.verb = Some(verb);
+            if self.must_secure(verb) {
+                return Err(CommandError::NeedsTls);
+            }
             if let (Verb::Rcpt, Some(transaction)) = (verb, &mut self.transaction) {
                 transaction.rcpt_seen = true;
             }
@@ -225,6 +290,8 @@ impl Session {
             Command::Noop => Self::noop(),
             Command::Vrfy => Self::vrfy(),
             Command::Help => Self::help(),
+            Command::StartTls => self.starttls(),
+            Command::Auth(command) => self.auth(command),
             Command::Quit => Self::quit(),
         }
     }

@@ -20,7 +20,8 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        let settings = SessionSettings { hostname: "relay.example".to_owned(), size_limit: 1000, recipient_limit: 3 };
+        let settings =
+            SessionSettings { size_limit: 1000, recipient_limit: 3, ..SessionSettings::new("relay.example") };
         Self { session: Session::new(Arc::new(settings)), input: BytesMut::new(), refusals: vec![] }
     }
 
@@ -280,7 +281,7 @@ fn other_verbs() {
         ("VRFY", "501 5.5.4 Syntax: VRFY address"),
         (
             "HELP me",
-            "214-2.0.0 Commands:|214-2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT|214 2.0.0 End of HELP info",
+            "214-2.0.0 Commands:|214-2.0.0 HELO EHLO MAIL RCPT DATA RSET NOOP VRFY HELP STARTTLS AUTH QUIT|214 2.0.0 End of HELP info",
         ),
         ("RSET now", "501 5.5.4 Syntax: RSET"),
         ("QUIT now", "501 5.5.4 Syntax: QUIT"),

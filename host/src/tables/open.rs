@@ -11,7 +11,7 @@ use super::{
     inline::Inline,
     lmdb::Lmdb,
     pattern::{Dialect, Patterns},
-    reload::Reloading,
+    reload::ReloadingTable,
     text::Text,
 };
 
@@ -26,11 +26,11 @@ pub fn open(kind: &Kind, others: Others<'_>) -> Result<Loaded, OpenError> {
         names.iter().map(part).collect::<Result<Vec<_>, _>>()
     };
     match kind {
-        Kind::Text(path) => Reloading::open(path, Text::open),
-        Kind::Cdb(path) => Reloading::open(&with_ending(path, "cdb"), Cdb::open),
-        Kind::Regexp(path) => Reloading::open(path, |path| Patterns::open(path, Dialect::Regexp)),
-        Kind::Pcre(path) => Reloading::open(path, |path| Patterns::open(path, Dialect::Pcre)),
-        Kind::Cidr(path) => Reloading::open(path, Cidr::open),
+        Kind::Text(path) => ReloadingTable::open(path, Text::open),
+        Kind::Cdb(path) => ReloadingTable::open(&with_ending(path, "cdb"), Cdb::open),
+        Kind::Regexp(path) => ReloadingTable::open(path, |path| Patterns::open(path, Dialect::Regexp)),
+        Kind::Pcre(path) => ReloadingTable::open(path, |path| Patterns::open(path, Dialect::Pcre)),
+        Kind::Cidr(path) => ReloadingTable::open(path, Cidr::open),
         Kind::Lmdb(path) => Lmdb::open(&with_ending(path, "lmdb")),
         Kind::Inline(rows) => Ok(Loaded::new(Inline::new(rows), vec![])),
         Kind::Static(value) => Ok(Loaded::new(Constant(value.clone()), vec![])),

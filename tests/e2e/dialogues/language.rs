@@ -18,6 +18,8 @@ pub(super) enum Step {
     Pattern(Regex),
     /// The server gives a reply with this code, of however many lines.
     Reply(String),
+    /// Client and server shake hands; the server has the relay's certificate.
+    Secure,
     /// The server closes the connection.
     Closed,
 }
@@ -92,6 +94,7 @@ impl Dialogue {
                 self.steps.push((number, Step::Pattern(pattern)));
             }
             "S*" => self.steps.push((number, Step::Reply(rest.to_owned()))),
+            "TLS" => self.steps.push((number, Step::Secure)),
             "S!" => self.steps.push((number, Step::Closed)),
             "M:" => self.messages.push(message(number, rest)?),
             "M|" => {
@@ -102,7 +105,7 @@ impl Dialogue {
                 let message = self.messages.last_mut().ok_or("`M>` without `M:`")?;
                 message.parameters.extend(rest.split(' ').map(str::to_owned));
             }
-            _ => return Err(format!("`{mark}` is none of C: C| S: S~ S* S! M: M> M| from")),
+            _ => return Err(format!("`{mark}` is none of C: C| S: S~ S* S! TLS M: M> M| from")),
         }
         Ok(())
     }

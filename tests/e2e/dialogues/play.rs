@@ -9,19 +9,32 @@ use std::{
 use socket2::{Domain, Socket, Type};
 
 use super::language::{Dialogue, Mistake, Step};
+use crate::{certificates::Authority, client::Stream, tls_client};
 
 /// Far more than any reply takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Play it to its end; what went otherwise, with the line of the file that says how it should have gone.
-pub(super) fn play(dialogue: &Dialogue, server: SocketAddr) -> Result<(), Mistake> {
+pub(super) fn play(dialogue: &Dialogue, server: SocketAddr, authority: &Authority) -> Result<(), Mistake> {
     let failed = |line: usize| move |error: io::Error| (line, error.to_string());
-    let mut stream = BufReader::new(connect(dialogue, server).map_err(failed(1))?);
+    let socket = connect(dialogue, server).map_err(failed(1))?;
+    let plain: Box<dyn Stream> = Box::new(socket.try_clone().map_err(failed(1))?);
+    let mut stream = BufReader::new(plain);
     let mut last = 1;
     for (line, step) in &dialogue.steps {
         last = *line;
         match step {
-            Step::Send(octets) => stream.get_mut().write_all(octets).map_err(failed(last))?,
+            Step::Send(octets) => {
+                stream.get_mut().write_all(octets).map_err(failed(last))?;
+                stream.get_mut().flush().map_err(failed(last))?;
+            }
+            Step::Secure if stream.buffer().is_empty() => {
+                let secured = tls_client::connect(stream.into_inner(), "relay.example.com", &authority.pem());
+                stream = BufReader::new(Box::new(secured));
+            }
+            Step::Secure => {
+                return Err((last, format!("it went on: {}", String::from_utf8_lossy(stream.buffer()))));
+            }
             Step::Closed => return end(&mut stream, last),
             Step::Line(wanted) => {
                 let said = next_line(&mut stream).map_err(failed(last))?;
@@ -47,7 +60,7 @@ pub(super) fn play(dialogue: &Dialogue, server: SocketAddr) -> Result<(), Mistak
             }
         }
     }
-    stream.get_mut().shutdown(Shutdown::Write).map_err(failed(last))?;
+    socket.shutdown(Shutdown::Write).map_err(failed(last))?;
     end(&mut stream, last)
 }
 
@@ -72,11 +85,14 @@ fn next_line(stream: &mut impl BufRead) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Nothing more comes, and the connection is closed. A reset is a way to close, too, for a server that didn't read everything.
+/// Nothing more comes, and the connection is closed. A reset is a way to close, too, for a server that didn't read everything, and
+/// so is an end without TLS's goodbye, for one that heard none.
 fn end(stream: &mut impl Read, line: usize) -> Result<(), Mistake> {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
-        Err(error) if error.kind() != io::ErrorKind::ConnectionReset => Err((line, error.to_string())),
+        Err(error) if ![io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof].contains(&error.kind()) => {
+            Err((line, error.to_string()))
+        }
         _ if rest.is_empty() => Ok(()),
         _ => Err((line, format!("it went on: {}", String::from_utf8_lossy(&rest)))),
     }

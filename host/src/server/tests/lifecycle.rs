@@ -178,7 +178,7 @@ async fn shutdown_does_not_wait_for_ever() {
 async fn an_address_in_use_is_named() {
     let relay = Relay::start(Pipeline::default()).await;
     let taken = relay.server.addresses()[0].1;
-    let settings = Settings { listeners: vec![("second".to_owned(), vec![taken])], ..settings() };
+    let settings = Settings { listeners: vec![ListenerSettings::new("second", vec![taken])], ..settings() };
     let (_shutdown, stop) = watch::channel(false);
     let started = Server::start(
         settings,
@@ -195,7 +195,8 @@ async fn an_address_in_use_is_named() {
 #[tokio::test]
 async fn several_listeners_serve() {
     let loopback = "127.0.0.1:0".parse().expect("an address");
-    let listeners = vec![("a".to_owned(), vec![loopback, loopback]), ("b".to_owned(), vec![loopback])];
+    let listeners =
+        vec![ListenerSettings::new("a", vec![loopback, loopback]), ListenerSettings::new("b", vec![loopback])];
     let relay = Relay::with(Settings { listeners, ..settings() }, Pipeline::default(), MemorySpool::default()).await;
     let names: Vec<&str> = relay.server.addresses().iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["a", "a", "b"]);

@@ -185,7 +185,7 @@ impl Relay {
 
 fn settings() -> Settings {
     let mut settings = Settings::new("relay.example");
-    settings.listeners = vec![("smtp".to_owned(), vec!["127.0.0.1:0".parse().expect("an address")])];
+    settings.listeners = vec![ListenerSettings::new("smtp", vec!["127.0.0.1:0".parse().expect("an address")])];
     settings.relay_domains = Arc::new(DomainList(vec!["ours.example".to_owned()]));
     settings
 }

@@ -9,7 +9,8 @@ use crate::{
     mail,
     server::{
         connection::Connection,
-        decide::{Desk, Shared},
+        decide::{Desk, Listener, Shared},
+        failed_logins::FailedLogins,
     },
     spool::IdSource,
 };
@@ -25,13 +26,15 @@ const ZONE: [&str; 5] = [
 
 /// First line of the message that a client at this address has sent.
 async fn first_line(settings: Settings, peer: &str) -> String {
-    let (session, spool, ids) = (Arc::new(settings.session()), Arc::new(MemorySpool::default()), IdSource::new());
+    let listener = ListenerSettings::new("smtp", vec![]);
+    let listener = Arc::new(Listener { session: Arc::new(settings.session(&listener)), settings: listener });
+    let (spool, ids, failed_logins) = (Arc::new(MemorySpool::default()), IdSource::new(), FailedLogins::default());
     let (pipeline, observers, memory) = (Arc::default(), Observers::default(), settings.memory());
-    let shared = Shared { settings, session, pipeline, spool: spool.clone(), observers, memory, ids };
+    let shared = Shared { settings, pipeline, spool: spool.clone(), observers, memory, ids, failed_logins };
     let peer = peer.parse().expect("an address");
     let client = mail::Client { peer, name: None, helo: None, tls: None, login: None, trusted: true };
     let ((mut near, far), (_shutdown, stop)) = (duplex(4096), watch::channel(false));
-    let session = tokio::spawn(Connection::new(far, Desk::new(Arc::new(shared), client), stop).run());
+    let session = tokio::spawn(Connection::new(far, Desk::new(Arc::new(shared), listener, client), stop).run());
     let all = b"EHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<a@ours.example>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n";
     near.write_all(all).await.expect("sends");
     timeout(PATIENCE, session).await.expect("in time").expect("no panic");

@@ -1,13 +1,13 @@
 //! HELO and EHLO (RFC 5321 4.1.1.1).
 
-use crate::smtp::{Reply, extensions, session::Hello, session::Session};
+use crate::smtp::{Reply, session::Hello, session::Session};
 
 impl Session {
     /// A new introduction forgets the transaction (RFC 5321 4.1.4).
     pub(in crate::smtp) fn accept_hello(&mut self, hello: Hello) -> Reply {
         let mut lines = vec![self.settings.hostname.clone()];
         if hello.extended {
-            lines.extend(extensions::keywords(&self.settings));
+            lines.extend(self.keywords());
         }
         self.transaction = None;
         self.hello = Some(hello);

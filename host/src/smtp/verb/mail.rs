@@ -6,7 +6,7 @@ use crate::{
         EnhancedCode, Reply,
         command::CommandError,
         path::Parameters,
-        session::{Action, Question, Session, Transaction, bad_sequence},
+        session::{Action, AuthOffer, Question, Session, Transaction, bad_sequence},
     },
 };
 
@@ -19,12 +19,14 @@ pub struct MailCommand {
     pub size: Option<u64>,
     /// What goes on with the message.
     pub parameters: MailParameters,
+    /// Whether AUTH says who the sender was elsewhere (RFC 4954 5). Nobody is believed that.
+    pub auth: bool,
 }
 
 impl MailCommand {
     pub(in crate::smtp) fn parse(path: &str, parameters: Parameters<'_>) -> Result<Self, CommandError> {
         let sender = ReversePath::parse(path).map_err(|_| CommandError::BadSender)?;
-        let mut command = Self { sender, size: None, parameters: MailParameters::default() };
+        let mut command = Self { sender, size: None, parameters: MailParameters::default(), auth: false };
         for (keyword, value) in parameters.parse()? {
             command.take(keyword, value)?;
         }
@@ -35,7 +37,7 @@ impl MailCommand {
     }
 
     fn take(&mut self, keyword: String, value: Option<&str>) -> Result<(), CommandError> {
-        let Self { size, parameters, .. } = self;
+        let Self { size, parameters, auth, .. } = self;
         let known = match (keyword.as_str(), value) {
             ("SIZE", Some(digits)) if digits.bytes().all(|digit| digit.is_ascii_digit()) => {
                 *size = Some(digits.parse().map_err(|_| CommandError::SizeTooLarge)?);
@@ -57,7 +59,11 @@ impl MailCommand {
                 parameters.envid = parse_envid(envid);
                 parameters.envid.is_some()
             }
-            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID", _) => false,
+            ("AUTH", Some(_)) => {
+                *auth = true;
+                true
+            }
+            ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID" | "AUTH", _) => false,
             _ => return Err(CommandError::UnknownParameter(keyword)),
         };
         if known { Ok(()) } else { Err(CommandError::BadParameter(keyword)) }
@@ -72,7 +78,14 @@ impl Session {
         if self.transaction.is_some() {
             return Action::Reply(bad_sequence("nested MAIL command"));
         }
-        let MailCommand { sender, size, parameters } = command;
+        if self.settings.auth_required && !self.authenticated {
+            // RFC 4954 6.
+            return Action::Reply(Reply::new(530, EnhancedCode(5, 7, 0), "Authentication required"));
+        }
+        let MailCommand { sender, size, parameters, auth } = command;
+        if auth && self.settings.auth == AuthOffer::Absent {
+            return Action::Reply(CommandError::UnknownParameter("AUTH".to_owned()).reply());
+        }
         if size.is_some_and(|size| size > self.settings.size_limit) {
             return Action::Reply(CommandError::SizeTooLarge.reply());
         }

@@ -1,5 +1,6 @@
 //! One file per SMTP verb: how its argument is read, whether it is allowed now, what the client hears.
 
+pub(super) mod auth;
 mod data;
 mod hello;
 mod help;
@@ -8,4 +9,5 @@ mod noop;
 mod quit;
 pub(super) mod rcpt;
 mod rset;
+mod starttls;
 mod vrfy;
