@@ -6,7 +6,7 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 16] = [
+const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("mail", &[]),
     ("dns", &[]),
     ("files", &[]),
@@ -22,11 +22,12 @@ const MAY_IMPORT: [(&str, &[&str]); 16] = [
     ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
     ("server", &["dns", "events", "files", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),
     ("admin", &["events", "pipeline", "smtp", "spool"]),
-    ("config", &["delivery", "dns", "mail", "pipeline", "server", "tables"]),
+    ("telemetry", &["events", "pipeline", "smtp"]),
+    ("config", &["delivery", "dns", "mail", "pipeline", "server", "tables", "telemetry"]),
 ];
 
 /// Libraries that only one part may know.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 16] = [
     ("wasmtime", &["sandbox"]),
     ("wasmtime_wasi", &["sandbox"]),
     ("wasmparser", &["sandbox"]),
@@ -37,7 +38,12 @@ const ONLY_IN: [(&str, &[&str]); 11] = [
     ("clap", &["cli"]),
     ("axum", &["admin"]),
     ("prometheus_client", &["admin"]),
-    ("tokio", &["admin", "app", "cli", "control", "delivery", "pipeline", "sandbox", "server", "spool"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
+    ("opentelemetry_http", &["telemetry"]),
+    ("hyper_util", &["telemetry"]),
+    ("tokio", &["admin", "app", "cli", "control", "delivery", "pipeline", "sandbox", "server", "spool", "telemetry"]),
 ];
 
 const LONGEST_FILE: usize = 400;

@@ -21,3 +21,4 @@ pub mod server;
 pub mod smtp;
 pub mod spool;
 pub mod tables;
+pub mod telemetry;

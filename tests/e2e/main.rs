@@ -43,4 +43,5 @@ mod spinning;
 mod submission;
 mod tables;
 mod tls;
+mod traces;
 mod written_files;

@@ -1,10 +1,11 @@
 //! The admin address: health, and metrics that add up to what clients sent.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::Command,
     thread,
 };
@@ -137,4 +138,41 @@ fn an_address_for_everybody_is_warned_about() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("mailweir.toml:5:11: warning: 0.0.0.0:9925 may be reached from elsewhere"), "{said}");
+}
+
+/// Words of a text that are names of our metrics.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours = words.filter(|word| word.starts_with("mailweir_") || word.starts_with("process_"));
+    ours.map(str::to_owned).collect()
+}
+
+#[test]
+fn dashboard_and_documentation_name_the_metrics_that_there_are() {
+    let sink = Sink::start();
+    let filter = "[[message]]\nplugin = \"masquerade\"\nconfig.domains = [\"example.com\"]\n";
+    let relay = Relay::start(&format!("[admin]\naddress = \"127.0.0.1:0\"\n{filter}"), sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    client.command("RCPT TO:<b@example.net>").expect("a refusal");
+    drop(client);
+    wait_until("the session has ended", || scrape(&relay)["mailweir_sessions_open"] == 0.0);
+    let (_, text) = get(admin(&relay), "/metrics");
+    let samples = text.lines().filter(|line| !line.starts_with('#'));
+    let samples: BTreeSet<_> = samples.flat_map(|line| names(line.split('{').next().unwrap_or_default())).collect();
+    let read = |file: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/monitoring");
+        fs::read_to_string(folder.join(file)).expect("it is there")
+    };
+    let dashboard: serde_json::Value = serde_json::from_str(&read("grafana.json")).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let shown = panels.iter().flat_map(|panel| panel["targets"].as_array().expect("queries"));
+    let shown: BTreeSet<_> = shown.flat_map(|query| names(query["expr"].as_str().expect("a query"))).collect();
+    assert!(shown.len() >= 15, "{shown:?}");
+    assert_eq!(shown.difference(&samples).collect::<Vec<_>>(), Vec::<&String>::new(), "not in\n{text}");
+    // Histograms are documented without their three suffixes.
+    let plain = |name: &String| {
+        let suffix = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| name.strip_suffix(suffix));
+        suffix.unwrap_or(name).to_owned()
+    };
+    assert_eq!(names(&read("README.md")), samples.iter().map(plain).collect());
 }

@@ -89,7 +89,7 @@ impl Traffic {
         let Self { deliveries, attempt, delay, reports, .. } = self;
         let help = "Recipients at attempts to deliver, by what became of them";
         registry.register("deliveries", help, deliveries.clone());
-        let help = "Time that the next hop took for a recipient that was delivered: connection, greeting, transfer";
+        let help = "Time of one attempt of a recipient that was delivered: filters, connection, transfer";
         registry.register_with_unit("delivery_attempt", help, Unit::Seconds, attempt.clone());
         let help = "Time from receipt to delivery of a recipient";
         registry.register_with_unit("delivery_delay", help, Unit::Seconds, delay.clone());

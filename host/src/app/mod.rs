@@ -24,6 +24,7 @@ use crate::{
     pipeline::Pipeline,
     server::{self, ListenerSettings, RelayDomains, Server, ServerError},
     spool::{Change, Spool, SpoolError, SqliteSpool},
+    telemetry::TelemetryError,
 };
 
 /// A configuration whose tables are read and whose filters are loaded.
@@ -57,6 +58,9 @@ pub enum AppError {
     /// The admin address can't be listened on.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// Traces can't be sent.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// The DNS can't be asked.
     #[error(transparent)]
     Dns(#[from] DnsError),
@@ -98,6 +102,7 @@ impl App {
         let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool, waker: delivery.waker() }))?;
         server.finished().await;
         delivery.finished().await;
+        watchers.finished().await;
         Ok(())
     }
 

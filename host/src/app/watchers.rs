@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::App;
+use super::{App, AppError};
 use crate::{
-    admin::{Admin, AdminError, Traffic},
+    admin::{Admin, Traffic},
     config::{LogFormat, Storage},
     events::{Log, Observer, Observers, PostfixLog},
     records::{RecordSettings, RecordWriter, Records},
     spool::Spool,
+    telemetry::Telemetry,
 };
 
 /// Keeps those running who need it.
@@ -18,6 +19,7 @@ pub(super) struct Watchers {
     pub(super) observers: Observers,
     _admin: Option<Admin>,
     _records: Option<RecordWriter>,
+    telemetry: Option<Telemetry>,
 }
 
 impl Watchers {
@@ -25,7 +27,7 @@ impl Watchers {
         app: &App,
         spool: Arc<dyn Spool>,
         shutdown: watch::Receiver<bool>,
-    ) -> Result<Self, AdminError> {
+    ) -> Result<Self, AppError> {
         let log: Arc<dyn Observer> = match app.config.log_format {
             LogFormat::Text | LogFormat::Json => Arc::new(Log),
             LogFormat::Postfix => Arc::new(PostfixLog::new(&*app.config.hostname)),
@@ -45,6 +47,16 @@ impl Watchers {
             observers.push(records);
             writer
         });
-        Ok(Self { observers: Observers::new(observers), _admin: admin, _records: records })
+        let endpoint = app.config.traces.as_ref();
+        let telemetry = endpoint.map(|endpoint| Telemetry::start(endpoint, &app.config.hostname)).transpose()?;
+        observers.extend(telemetry.as_ref().map(Telemetry::observer));
+        Ok(Self { observers: Observers::new(observers), _admin: admin, _records: records, telemetry })
+    }
+
+    /// Nothing happens any more: wait until all is told.
+    pub(super) async fn finished(self) {
+        if let Some(telemetry) = self.telemetry {
+            telemetry.finished().await;
+        }
     }
 }

@@ -16,6 +16,7 @@ mod routes;
 mod stages;
 mod storage;
 mod tables;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -30,6 +31,7 @@ use std::{
 use crate::{
     dns::DnsSettings,
     mail::{MissingFields, Network},
+    telemetry::Endpoint,
 };
 
 pub use cases::{Case, CaseClient, CaseMessage, CaseVerdict, Expected};
@@ -90,6 +92,8 @@ pub struct Config {
     pub client_names: bool,
     /// `[admin] address`, and where it stands.
     pub admin: Option<(SocketAddr, Range<usize>)>,
+    /// `[telemetry] otlp`.
+    pub traces: Option<Endpoint>,
     /// `[[test]]`.
     pub cases: Vec<Case>,
 }
@@ -176,6 +180,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let storage = storage::read(&root, limits.message_size);
     let (dns, client_names) = dns::read(&root);
     let admin = admin::read(&root);
+    let traces = telemetry::read(&root);
     let cases = cases::read(&root, source);
     root.finish();
     let config = Config {
@@ -198,6 +203,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         dns,
         client_names,
         admin,
+        traces,
         cases,
     };
     check::whole(&config, &root, mistakes);

@@ -118,6 +118,8 @@ pub struct Received<'a> {
     pub message_id: &'a str,
     /// What became of it.
     pub fate: Fate<'a>,
+    /// From its last octet to the answer.
+    pub elapsed: Duration,
     /// The `[[message]]` stage that had the last word, if one had it.
     pub stage: Option<&'a str>,
     /// What each stage took that ran.

@@ -284,6 +284,7 @@ mod tests {
                 size: 300,
                 message_id: "<x@y>",
                 fate,
+                elapsed: Duration::ZERO,
                 stage: None,
                 filters: &[],
                 reply: &reply,

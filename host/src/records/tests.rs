@@ -40,6 +40,7 @@ fn tell_all(observer: &dyn Observer, time: SystemTime) {
             size: 1234,
             message_id: "",
             fate: Fate::Queued,
+            elapsed: Duration::ZERO,
             stage: None,
             filters: &filters,
             reply: &ok,

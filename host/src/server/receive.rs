@@ -1,6 +1,9 @@
 //! After the last octet of DATA: our Received field, the stages, the spool, and only then 250.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use super::{decide::Desk, keep, shape};
 use crate::{
@@ -42,6 +45,7 @@ impl From<Fate> for Way {
 impl Desk {
     /// Take care of a complete message. The reply says 250 only when the message is safe, or is to be forgotten.
     pub(super) async fn receive(&mut self, completed: Completed, extended: bool) -> Reply {
+        let begin = Instant::now();
         let (id, size) = (Arc::<str>::from(self.shared.ids.next()), completed.raw.len() as u64);
         let Completed { mut transaction, raw } = completed;
         transaction.size = Some(size);
@@ -66,6 +70,7 @@ impl Desk {
             size,
             message_id: &way.message_id,
             fate,
+            elapsed: begin.elapsed(),
             stage: way.stage.as_deref(),
             filters: &way.times,
             reply: &reply,
