@@ -49,6 +49,7 @@ need "libevent-2.1-7 libdb5.3" has_opensmtpd
 need "uudeview" command -v uuenview
 need "sharutils" command -v uuencode
 need "macutils" command -v binhex
+need "chromium" command -v chromium
 
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

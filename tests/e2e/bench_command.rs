@@ -12,7 +12,7 @@ use tempfile::TempDir;
 const LETTERS: &str = "From joe@host7.example.com Tue Nov 24 12:00:00 2026\nFrom: joe@host7.example.com\nTo: ann@example.net\n\none\n\n\
                        From ann Wed\nFrom: ann@host8.example.com\nTo: bob@example.net\n\ntwo\n";
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let guests = env!("MAILWEIR_GUESTS");
     let config = format!(
@@ -31,7 +31,7 @@ fn folder() -> TempDir {
     folder
 }
 
-fn bench(folder: &Path, args: &[&str]) -> Output {
+pub(crate) fn bench(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mailweir"));
     command.args(["bench", "letters", "--seconds", "0.3"]).args(args).current_dir(folder);
     command.output().expect("it runs")

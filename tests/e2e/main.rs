@@ -19,6 +19,7 @@ mod all_three_lists;
 mod attachments;
 mod auth;
 mod bench_command;
+mod bench_page;
 mod clients;
 mod commands;
 mod crash;
