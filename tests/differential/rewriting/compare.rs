@@ -23,6 +23,9 @@ pub(crate) fn compare(letter: &Letter, theirs: &Ending, ours: &Ending, setup: &S
         (Ending::Refused(theirs), Ending::Refused(ours)) if theirs.get(..1) == ours.get(..1) => {
             told.counted.push("refused by both");
         }
+        (Ending::Refused(reply), Ending::Arrived(_)) if reply.starts_with("451") && letter.sender.is_empty() => {
+            told.counted.push("difference: the null sender is not looked up (S1)");
+        }
         (Ending::Arrived(_), Ending::Refused(reply)) if reply.starts_with("451") && setup.has_null_values() => {
             told.counted.push("difference: a row `<>` is no address (S6)");
         }
@@ -71,7 +74,7 @@ fn arrivals(letter: &Letter, (theirs, ours): (&Arrived, &Arrived), setup: &Setup
             "difference: a rewritten field keeps its blanks and folding (H6, H10)"
         } else if without_comments(theirs) == without_comments(ours) {
             "difference: a rewritten field gets no commas, comments stay where they stood (H1, H3)"
-        } else if came.contains("<@") && ["\"\"@", "<@"].iter().any(|left| theirs.contains(left)) {
+        } else if came.contains("<@") && setup.generic_meets_routes() {
             told.counted.push("difference: generic knows source routes (section 1)");
             return;
         } else if without_quotes(theirs) == without_quotes(ours) {

@@ -133,6 +133,11 @@ impl Setup {
         self.maps.iter().any(|(tables, _)| tables.iter().any(null))
     }
 
+    /// Whether header fields come to generic as the client wrote them, source routes and all.
+    pub(crate) fn generic_meets_routes(&self) -> bool {
+        !self.generic.is_empty() && self.rewritten != "all"
+    }
+
     /// Whether a row of canonical says `<>`.
     pub(crate) fn has_null_values(&self) -> bool {
         let used = |number: &usize| self.tables[*number].content().contains("\t<>\n");
