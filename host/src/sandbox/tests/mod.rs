@@ -119,7 +119,7 @@ fn settings(folder: &Path, max_instances: u32) -> SandboxSettings {
 
 /// Enough for what is well-behaved, even on a busy machine, and short for what is not.
 fn limits() -> FilterLimits {
-    FilterLimits { timeout: Duration::from_secs(2), ..FilterLimits::default() }
+    FilterLimits { timeout: Duration::from_secs(5), ..FilterLimits::default() }
 }
 
 /// A guest that the build script has built.
