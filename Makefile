@@ -3,9 +3,10 @@
 # make languages   build the example filters in every language and run their tests (part of make test)
 # make bench  what the filters cost, measured (minutes; builds with optimisation)
 # make differential N=5000   random configurations, tables, sessions and messages through a real Postfix and through us, compared
+# make fuzz N=1000000   that many random inputs for each fuzz target of the SMTP core; wants `cargo install cargo-fuzz`
 # make tools  what the above need on a new Debian or Ubuntu machine (they call it themselves)
 
-.PHONY: demo test languages bench differential soak tools
+.PHONY: demo test languages bench differential soak fuzz tools
 
 demo: tools
 	cargo build
@@ -32,6 +33,10 @@ differential: tools
 soak: tools
 	cargo build --release
 	tests/soak.sh
+
+fuzz: export N ?= 1000000
+fuzz:
+	host/fuzz/run.sh
 
 tools:
 	@tests/install-tools.sh

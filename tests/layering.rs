@@ -23,7 +23,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("server", &["dns", "events", "files", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),
     ("admin", &["events", "pipeline", "smtp", "spool"]),
     ("telemetry", &["events", "pipeline", "smtp"]),
-    ("config", &["delivery", "dns", "mail", "pipeline", "server", "tables", "telemetry"]),
+    ("config", &["delivery", "dns", "mail", "pipeline", "server", "smtp", "tables", "telemetry"]),
 ];
 
 /// Libraries that only one part may know.

@@ -31,8 +31,9 @@ pub(super) fn build(
             no_hashes(entry, config, tables, errors);
         }
         let auth = listener.auth.as_ref().and_then(|entry| auth(entry, tables));
-        let proxies = listener.proxies.clone();
-        Some(ListenerSettings { tls, auth, proxies, ..ListenerSettings::new(&listener.name, addresses) })
+        let &Listener { ref name, lmtp, bare_line_ends, ref proxies, .. } = listener;
+        let (name, proxies) = (name.clone(), proxies.clone());
+        Some(ListenerSettings { name, addresses, lmtp, bare_line_ends, tls, auth, proxies })
     };
     config.listeners.iter().filter_map(&mut build).collect()
 }

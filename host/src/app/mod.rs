@@ -107,11 +107,12 @@ impl App {
     }
 
     fn server_settings(&self, resolver: &Resolver) -> server::Settings {
-        let Config { hostname, trusted, limits, storage, .. } = &self.config;
+        let Config { hostname, trusted, xclient, limits, storage, .. } = &self.config;
         let Config { delay_reject, missing_fields, dns, client_names, .. } = &self.config;
         server::Settings {
             listeners: self.listeners.clone(),
             trusted: trusted.clone(),
+            xclient: xclient.clone(),
             client_names: client_names.then(|| (resolver.clone(), dns.timeout)),
             relay_domains: Arc::clone(&self.relay_domains),
             size_limit: limits.message_size,
@@ -119,6 +120,9 @@ impl App {
             overflow: self.config.state_dir.clone(),
             recipient_limit: limits.recipients,
             missing_fields: *missing_fields,
+            local_part_limit: limits.local_part,
+            error_limit: limits.errors,
+            junk_limit: limits.junk_commands,
             hop_limit: limits.hops,
             header_limit: limits.header_size,
             line_limit: limits.line_length,

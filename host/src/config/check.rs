@@ -22,6 +22,10 @@ pub(super) fn whole(config: &Config, root: &Section<'_, '_>, mistakes: &Mistakes
         let open = Diagnostic::error(span("networks"), "everybody is trusted: this would be an open relay");
         mistakes.add(open.with_help("name the networks of your own hosts in `trusted`"));
     }
+    if config.xclient.iter().any(|network| network.is_everybody()) {
+        let open = Diagnostic::error(span("networks"), "everybody may say XCLIENT, and so be who they like");
+        mistakes.add(open.with_help("name the relays before this one in `xclient`"));
+    }
     addresses(config, mistakes);
     stage_names(config, mistakes);
     routes(config, mistakes);

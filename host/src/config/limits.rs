@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     delivery::{DoubleBounces, Timeouts},
-    mail::Address,
+    mail::{Address, LONGEST_LOCAL_PART},
 };
 
 /// `[limits]`.
@@ -25,6 +25,12 @@ pub struct Limits {
     pub header_size: u64,
     /// Octets of a line of a message, without its line end. Default as long as it likes.
     pub line_length: Option<u64>,
+    /// Octets of a local part. Default 64 (RFC 5321 4.5.3.1.1).
+    pub local_part: usize,
+    /// Refused commands of a session. Default 20 (Postfix smtpd_hard_error_limit).
+    pub errors: u32,
+    /// Commands of a session that do nothing. Default 100 (Postfix smtpd_junk_command_limit).
+    pub junk_commands: u32,
     /// Received fields of one message, ours included. Default 50 (Postfix hopcount_limit).
     pub hops: usize,
     /// Sessions at a time. Default 1,000.
@@ -54,6 +60,9 @@ impl Default for Limits {
             recipients: 1000,
             header_size: 1 << 20,
             line_length: None,
+            local_part: 64,
+            errors: 20,
+            junk_commands: 100,
             hops: 50,
             sessions: 1000,
             sessions_per_client: 50,
@@ -114,6 +123,9 @@ pub(super) fn read_limits(root: &Section<'_, '_>) -> Limits {
         recipients: count("recipients", default.recipients),
         header_size: section.read("header-size", units::size).unwrap_or(default.header_size),
         line_length: section.read("line-length", units::size),
+        local_part: section.read("local-part", local_part).unwrap_or(default.local_part),
+        errors: section.read("errors", units::count).unwrap_or(default.errors),
+        junk_commands: section.read("junk-commands", units::count).unwrap_or(default.junk_commands),
         hops: count("hops", default.hops),
         sessions: count("sessions", default.sessions),
         sessions_per_client: count("sessions-per-client", default.sessions_per_client),
@@ -159,6 +171,11 @@ pub(super) fn read_queue(root: &Section<'_, '_>) -> Queue {
     };
     section.finish();
     queue
+}
+
+fn local_part(value: Value<'_>) -> Converted<usize> {
+    let wrong = || value.wrong(format!("this must be 64 to {LONGEST_LOCAL_PART} octets"));
+    usize::try_from(value.number()?).ok().filter(|octets| (64..=LONGEST_LOCAL_PART).contains(octets)).ok_or_else(wrong)
 }
 
 fn double_bounces(value: Value<'_>) -> Converted<DoubleBounces> {

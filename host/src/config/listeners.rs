@@ -8,7 +8,7 @@ use super::{
     tables::{TableEntry, known_table},
     units,
 };
-use crate::{mail::Network, server::TlsMode};
+use crate::{mail::Network, server::TlsMode, smtp::BareLineEnds};
 
 /// How long a handshake may take. Postfix's smtpd_starttls_timeout is 300 s, and 10 s under stress.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -25,6 +25,10 @@ pub struct Listener {
     pub name: String,
     /// Where it listens.
     pub addresses: Vec<(SocketAddr, Range<usize>)>,
+    /// `protocol`: whether it is LMTP (RFC 2033), not SMTP.
+    pub lmtp: bool,
+    /// `bare-line-ends`.
+    pub bare_line_ends: BareLineEnds,
     /// `tls`.
     pub tls: Option<ListenerTls>,
     /// `auth`.
@@ -75,6 +79,9 @@ pub(super) fn read(root: &Section<'_, '_>, source: &Source, tables: &[TableEntry
 fn listener(name: &str, section: &Section<'_, '_>, source: &Source, tables: &[TableEntry]) -> Option<Listener> {
     let address = |value: Value<'_>| units::socket_address(value).map(|address| (address, value.span()));
     let addresses = section.required("addresses", |value| value.list(address));
+    let lmtp = section.read("protocol", |value| value.choice(&[("smtp", false), ("lmtp", true)])).unwrap_or(false);
+    let bare = [("reject", BareLineEnds::Reject), ("normalize", BareLineEnds::Normalize)];
+    let bare_line_ends = section.read("bare-line-ends", |value| value.choice(&bare)).unwrap_or_default();
     let tls = section.section("tls").and_then(|section| tls(&section, source));
     let auth = section.section("auth").and_then(|section| auth(&section, tables));
     let proxies = section.read("proxy", |value| value.list(|value| value.parsed())).unwrap_or_default();
@@ -88,7 +95,7 @@ fn listener(name: &str, section: &Section<'_, '_>, source: &Source, tables: &[Ta
             Diagnostic::error(span, "nobody could log in: passwords are taken under TLS only, and there is none");
         section.mistakes.add(never.with_help("give the listener a `tls`, or say `without-tls = true` in `auth`"));
     }
-    Some(Listener { name: name.to_owned(), addresses: addresses?, tls, auth, proxies })
+    Some(Listener { name: name.to_owned(), addresses: addresses?, lmtp, bare_line_ends, tls, auth, proxies })
 }
 
 fn auth(section: &Section<'_, '_>, tables: &[TableEntry]) -> Option<ListenerAuth> {

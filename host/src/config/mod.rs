@@ -70,6 +70,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// `[networks] trusted`.
     pub trusted: Vec<Network>,
+    /// `[networks] xclient`: who may tell that it brings another's mail.
+    pub xclient: Vec<Network>,
     /// `[networks] proxy-interfaces`: our addresses as the world sees them.
     pub proxy_interfaces: Vec<IpAddr>,
     /// `[relay] domains`.
@@ -165,7 +167,8 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
     let delay_reject = root.read("delay-reject", |value| value.boolean()).unwrap_or(true);
     let missing_fields = root.read("missing-fields", |value| value.choice(&MISSING_FIELDS)).unwrap_or_default();
     let log_format = root.read("log-format", |value| value.choice(&LogFormat::NAMES)).unwrap_or_default();
-    let (trusted, proxy_interfaces) = root.section("networks").map(|section| networks(&section)).unwrap_or_default();
+    let Networks { trusted, xclient, proxy_interfaces } =
+        root.section("networks").map(|section| networks(&section)).unwrap_or_default();
     let relay_domains = root.section("relay").and_then(|section| {
         let domains = section.read("domains", |value| value.list(relay_domain));
         section.finish();
@@ -192,6 +195,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         log_format,
         listeners,
         trusted: trusted.unwrap_or_else(loopback),
+        xclient,
         proxy_interfaces,
         relay_domains: relay_domains.unwrap_or_default(),
         tables,
@@ -215,12 +219,21 @@ fn loopback() -> Vec<Network> {
     ["127.0.0.0/8", "::1/128"].iter().filter_map(|network| network.parse().ok()).collect()
 }
 
-/// Who is trusted, if that is said, and where we are reached beside our own addresses.
-fn networks(section: &Section<'_, '_>) -> (Option<Vec<Network>>, Vec<IpAddr>) {
-    let trusted = section.read("trusted", |value| value.list(|value| value.parsed::<Network>()));
+/// `[networks]`.
+#[derive(Default)]
+struct Networks {
+    /// Who is trusted, if that is said.
+    trusted: Option<Vec<Network>>,
+    xclient: Vec<Network>,
+    proxy_interfaces: Vec<IpAddr>,
+}
+
+fn networks(section: &Section<'_, '_>) -> Networks {
+    let of = |key| section.read(key, |value| value.list(|value| value.parsed::<Network>()));
+    let (trusted, xclient) = (of("trusted"), of("xclient").unwrap_or_default());
     let proxies = section.read("proxy-interfaces", |value| value.list(|value| value.parsed::<IpAddr>()));
     section.finish();
-    (trusted, proxies.unwrap_or_default())
+    Networks { trusted, xclient, proxy_interfaces: proxies.unwrap_or_default() }
 }
 
 fn relay_domain(value: Value<'_>) -> Result<RelayDomain, Vec<Diagnostic>> {

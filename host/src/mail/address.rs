@@ -1,9 +1,14 @@
 //! Mailbox addresses as they stand on the wire (RFC 5321 4.1.2).
 
-use std::{fmt, net::Ipv6Addr};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
-/// Octets of a local part at most (RFC 5321 4.5.3.1.1).
-pub const LONGEST_LOCAL_PART: usize = 64;
+/// Octets of a local part at most, so that an address fits into every line of SMTP (RFC 5321 4.5.3.1.5, 4.5.3.1.6). The RFC's own
+/// limit is 64 (4.5.3.1.1), which Postfix doesn't enforce: what clients may send is a setting of the server.
+pub const LONGEST_LOCAL_PART: usize = 240;
 /// Octets of a domain at most (RFC 5321 4.5.3.1.2).
 pub const LONGEST_DOMAIN: usize = 255;
 /// Octets of one label of a domain at most (RFC 1035 2.3.4).
@@ -28,8 +33,8 @@ pub enum AddressError {
     /// Nothing before the `@`.
     #[error("it has no local part")]
     NoLocalPart,
-    /// RFC 5321 4.5.3.1.1.
-    #[error("its local part is longer than 64 octets")]
+    /// More than [`LONGEST_LOCAL_PART`].
+    #[error("its local part is longer than {LONGEST_LOCAL_PART} octets")]
     LocalPartTooLong,
     /// RFC 5321 4.5.3.1.2.
     #[error("its domain is longer than 255 octets")]
@@ -120,11 +125,17 @@ fn check_domain(domain: &str) -> Result<(), AddressError> {
     if let Some(literal) = domain.strip_prefix('[') {
         return check_literal(literal.strip_suffix(']').ok_or(AddressError::Literal)?);
     }
+    // RFC 6531 3.3 allows U-labels (RFC 5890 2.3.2.1); their form on the wire of the DNS is what must be one.
+    let ascii = if domain.is_ascii() {
+        Cow::Borrowed(domain)
+    } else {
+        Cow::Owned(idna::domain_to_ascii(domain).map_err(|_| AddressError::Domain)?)
+    };
     let mut all_digits = true;
-    for label in domain.split('.') {
+    for label in ascii.split('.') {
         let fits =
             !label.is_empty() && label.len() <= LONGEST_LABEL && !label.starts_with('-') && !label.ends_with('-');
-        if !fits || !label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii()) {
+        if !fits || !label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_') {
             return Err(AddressError::Domain);
         }
         all_digits &= label.bytes().all(|octet| octet.is_ascii_digit());
@@ -139,7 +150,7 @@ fn check_literal(literal: &str) -> Result<(), AddressError> {
         Some(tag) if tag.eq_ignore_ascii_case("ipv6:") => {
             literal.get(5..).is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        _ => literal.parse::<std::net::Ipv4Addr>().is_ok(),
+        _ => literal.parse::<Ipv4Addr>().is_ok(),
     };
     if is_ip { Ok(()) } else { Err(AddressError::Literal) }
 }
@@ -182,6 +193,8 @@ impl fmt::Display for ReversePath {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -231,6 +244,15 @@ mod tests {
             ("a@b c.example", Domain),
             ("a@b>.example", Domain),
             ("a@192.0.2.1", Domain),
+            ("a@b\u{85}c.example", Domain),
+            ("a@b\u{2028}.example", Domain),
+            ("a@xn--\u{fc}.example", Domain),
+            ("a@b.example.", Domain),
+            ("a@b\u{3002}", Domain),
+            ("a@[192.0.02.1]", Literal),
+            ("a@[::1]", Literal),
+            ("a@[IPv6:fe80::1%eth0]", Literal),
+            ("a@[x400:c=de]", Literal),
             ("a@[192.0.2]", Literal),
             ("a@[IPv6:xyz]", Literal),
             ("a@[192.0.2.1", Literal),
@@ -240,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn enforces_the_lengths_of_rfc_5321() {
+    fn lengths_are_limited() {
         let domain_of = |length: usize| format!("{}e", "a.".repeat((length - 1) / 2));
-        assert!(Address::parse(&format!("{}@example.com", "u".repeat(64))).is_ok());
-        let longer = Address::parse(&format!("{}@example.com", "u".repeat(65)));
+        assert!(Address::parse(&format!("{}@example.com", "u".repeat(LONGEST_LOCAL_PART))).is_ok());
+        let longer = Address::parse(&format!("{}@example.com", "u".repeat(LONGEST_LOCAL_PART + 1)));
         assert_eq!(longer, Err(AddressError::LocalPartTooLong));
         assert!(Address::parse(&format!("u@{}", domain_of(255))).is_ok());
         assert_eq!(Address::parse(&format!("u@{}", domain_of(257))), Err(AddressError::DomainTooLong));
@@ -255,5 +277,42 @@ mod tests {
         let address = Address::parse("\"a@b\"@c.example").expect("valid");
         assert_eq!((address.local_part(), address.domain()), ("\"a@b\"", Some("c.example")));
         assert_eq!(Address::parse("postmaster").expect("valid").domain(), None);
+    }
+
+    /// Mailboxes by the grammar of RFC 5321 4.1.2 and 4.1.3, with RFC 6531's additions.
+    fn mailbox() -> impl Strategy<Value = String> {
+        let dot_string = "[a-zA-Z0-9!#$%&'*+/=?^_`{|}~ü漢-]{1,8}(\\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~ü漢-]{1,8}){0,3}";
+        let quoted = r#""([ !#-\[\]-~ß]|\\[ -~]){0,20}""#;
+        let domain = "[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\\.[a-z]([a-z0-9-]{0,10}[a-z0-9])?){0,4}";
+        let literal = prop_oneof![
+            any::<Ipv4Addr>().prop_map(|address| format!("[{address}]")),
+            any::<Ipv6Addr>().prop_map(|address| format!("[IPv6:{address}]")),
+        ];
+        let punycode = |domain: &String| !domain.contains("--");
+        let domain = prop_oneof![
+            domain.prop_filter("no A-labels by chance", punycode),
+            literal,
+            Just("bücher.example".to_owned())
+        ];
+        (prop_oneof![dot_string, quoted], domain).prop_map(|(local, domain)| format!("{local}@{domain}"))
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_rfc_calls_a_mailbox_is_an_address(text in mailbox()) {
+            let address = Address::parse(&text);
+            prop_assert_eq!(address.as_ref().map(Address::as_str), Ok(text.as_str()));
+            let address = address.expect("an address");
+            let parts = format!("{}@{}", address.local_part(), address.domain().expect("a domain"));
+            prop_assert_eq!(parts, text);
+        }
+
+        #[test]
+        fn what_is_taken_keeps_its_place(text in r#"["<>@ ,:;\\a.\[\]\r\n\x00\x7fü\u{85}-]{0,12}(@[a.ü\u{85}\[\]:-]{0,6})?"#) {
+            if let Ok(address) = Address::parse(&text) {
+                prop_assert!(!text.chars().any(char::is_control));
+                prop_assert_eq!(Address::parse(&address.to_string()), Ok(address));
+            }
+        }
     }
 }

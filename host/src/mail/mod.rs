@@ -1,5 +1,18 @@
 //! Mail as data: addresses, envelopes, messages and the edits that change them. No I/O, no tokio, no wasmtime.
 
+// What comes from outside must not be able to end a session with a panic, let alone the relay.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod address;
 mod date;
 mod edit;
@@ -23,5 +36,5 @@ pub use message::{Body, Field, Message};
 pub use missing::{MissingFields, missing_fields};
 pub use network::{Network, NetworkError};
 pub use parameters::{BodyType, MailParameters, Notify, Ret};
-pub use received::Received;
-pub use xtext::{decode as decode_xtext, orcpt, parse_envid, parse_orcpt};
+pub use received::{Protocol, Received};
+pub use xtext::{decode as decode_xtext, decode_printable, orcpt, parse_envid, parse_orcpt};

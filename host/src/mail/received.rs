@@ -7,13 +7,24 @@ use super::{
     envelope::{Client, Envelope},
 };
 
+/// What a client spoke, by its greeting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HELO.
+    Smtp,
+    /// EHLO.
+    Esmtp,
+    /// LHLO (RFC 2033).
+    Lmtp,
+}
+
 /// What the field tells beside envelope and client.
 #[derive(Clone, Copy, Debug)]
 pub struct Received<'a> {
     /// Where the message came from.
     pub client: &'a Client,
-    /// Whether the client said EHLO.
-    pub extended: bool,
+    /// What the client spoke.
+    pub protocol: Protocol,
     /// The envelope; a single recipient is named, several are not, because each would see the others.
     pub envelope: &'a Envelope,
     /// Our own name.
@@ -35,7 +46,7 @@ impl Received<'_> {
             let (version, cipher) = tls.split_once(' ').unwrap_or((tls, "unknown"));
             write!(value, "\t(using {} with cipher {})\r\n", printable(version), printable(cipher)).ok();
         }
-        write!(value, "\tby {} (Mailweir) with {} id {}", self.hostname, self.protocol(), self.id).ok();
+        write!(value, "\tby {} (Mailweir) with {} id {}", self.hostname, self.with(), self.id).ok();
         if let [only] = self.envelope.recipients.as_slice() {
             write!(value, "\r\n\tfor <{}>", only.original).ok();
         }
@@ -44,11 +55,13 @@ impl Received<'_> {
     }
 
     /// RFC 3848 and RFC 6531 4.3.
-    fn protocol(&self) -> String {
-        let base = match (self.extended, self.envelope.parameters.utf8) {
-            (false, _) => return "SMTP".to_owned(),
-            (true, false) => "ESMTP",
-            (true, true) => "UTF8SMTP",
+    fn with(&self) -> String {
+        let base = match (self.protocol, self.envelope.parameters.utf8) {
+            (Protocol::Smtp, _) => return "SMTP".to_owned(),
+            (Protocol::Esmtp, false) => "ESMTP",
+            (Protocol::Esmtp, true) => "UTF8SMTP",
+            (Protocol::Lmtp, false) => "LMTP",
+            (Protocol::Lmtp, true) => "UTF8LMTP",
         };
         let tls = if self.client.tls.is_some() { "S" } else { "" };
         let login = if self.client.login.is_some() { "A" } else { "" };
@@ -95,13 +108,13 @@ mod tests {
         Envelope::new(ReversePath::Null, recipients)
     }
 
-    fn value(client: &Client, extended: bool, recipients: &[&str]) -> String {
-        value_of(client, extended, &envelope(recipients))
+    fn value(client: &Client, protocol: Protocol, recipients: &[&str]) -> String {
+        value_of(client, protocol, &envelope(recipients))
     }
 
-    fn value_of(client: &Client, extended: bool, envelope: &Envelope) -> String {
+    fn value_of(client: &Client, protocol: Protocol, envelope: &Envelope) -> String {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_600_000);
-        let received = Received { client, extended, envelope, hostname: "relay.example.com", id: "Q1", time };
+        let received = Received { client, protocol, envelope, hostname: "relay.example.com", id: "Q1", time };
         assert_eq!(check_field("Received", &received.value()), Ok(()));
         String::from_utf8(received.value()).expect("UTF-8")
     }
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn tells_the_way() {
         assert_eq!(
-            value(&client(), true, &["a@b.example"]),
+            value(&client(), Protocol::Esmtp, &["a@b.example"]),
             " from laptop (unknown [192.0.2.7])\r\n\tby relay.example.com (Mailweir) with ESMTP id Q1\r\n\t\
              for <a@b.example>;\r\n\tWed, 25 Nov 2026 09:46:40 +0000"
         );
@@ -117,22 +130,25 @@ mod tests {
 
     #[test]
     fn names_no_recipient_when_there_are_two() {
-        assert!(!value(&client(), true, &["a@b.example", "c@d.example"]).contains("for <"));
+        assert!(!value(&client(), Protocol::Esmtp, &["a@b.example", "c@d.example"]).contains("for <"));
     }
 
     #[test]
     fn names_the_protocol_of_rfc_3848() {
         let mut client = client();
-        assert!(value(&client, false, &["a@b.example"]).contains(" with SMTP id"));
+        assert!(value(&client, Protocol::Smtp, &["a@b.example"]).contains(" with SMTP id"));
         client.tls = Some("TLSv1.3 TLS13_AES_256_GCM_SHA384".to_owned());
-        assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPS id"));
+        assert!(value(&client, Protocol::Esmtp, &["a@b.example"]).contains(" with ESMTPS id"));
         let using = "\r\n\t(using TLSv1.3 with cipher TLS13_AES_256_GCM_SHA384)\r\n\tby ";
-        assert!(value(&client, true, &["a@b.example"]).contains(using));
+        assert!(value(&client, Protocol::Esmtp, &["a@b.example"]).contains(using));
         client.login = Some("joe".to_owned());
-        assert!(value(&client, true, &["a@b.example"]).contains(" with ESMTPSA id"));
+        assert!(value(&client, Protocol::Esmtp, &["a@b.example"]).contains(" with ESMTPSA id"));
         let mut envelope = envelope(&["grüße@b.example"]);
         envelope.parameters.utf8 = true;
-        assert!(value_of(&client, true, &envelope).contains(" with UTF8SMTPSA id"));
+        assert!(value_of(&client, Protocol::Esmtp, &envelope).contains(" with UTF8SMTPSA id"));
+        assert!(value_of(&client, Protocol::Lmtp, &envelope).contains(" with UTF8LMTPSA id"));
+        client.login = None;
+        assert!(value(&client, Protocol::Lmtp, &["a@b.example"]).contains(" with LMTPS id"));
     }
 
     #[test]
@@ -141,7 +157,7 @@ mod tests {
         client.helo = Some("x); by evil\r\nBcc: y <z@w>".to_owned());
         client.peer = "[2001:db8::1]:25".parse().expect("an address");
         assert!(
-            value(&client, true, &["a@b.example"])
+            value(&client, Protocol::Esmtp, &["a@b.example"])
                 .starts_with(" from x?? by evilBcc: y ?z@w? (unknown [IPv6:2001:db8::1])\r\n")
         );
     }

@@ -74,21 +74,26 @@ pub fn parse_orcpt(value: &str, utf8: bool) -> Option<String> {
     (is_printable_xtext(&ascii) && has_good_code_points(&ascii)).then(|| format!("{kind};{ascii}"))
 }
 
-/// Whether this is xtext, and stands for printable characters of US-ASCII.
 fn is_printable_xtext(text: &str) -> bool {
-    let mut rest = text.as_bytes();
+    decode_printable(text).is_some()
+}
+
+/// What the text stands for, if it is xtext and that is printable US-ASCII.
+pub fn decode_printable(text: &str) -> Option<String> {
+    let (mut decoded, mut rest) = (String::with_capacity(text.len()), text.as_bytes());
     while let Some((first, after)) = rest.split_first() {
         let (octet, after) = match (escaped(rest), *first) {
             (Some(decoded), _) => decoded,
             (None, b'!'..=b'~') if !b"+=".contains(first) => (*first, after),
-            _ => return false,
+            _ => return None,
         };
         if !matches!(octet, b' '..=b'~') {
-            return false;
+            return None;
         }
+        decoded.push(char::from(octet));
         rest = after;
     }
-    true
+    Some(decoded)
 }
 
 /// Whether each backslash begins a character that is written as `\x{…}` (RFC 6533 3, EmbeddedUnicodeChar).

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     events::{CommandCounts, Disconnected, Event, Refused},
+    mail::Protocol,
     smtp::{Action, Completed, EnhancedCode, Question, Reply, Session},
 };
 
@@ -61,6 +62,8 @@ pub(super) struct Connection<S> {
     output: BytesMut,
     session: Session,
     desk: Desk,
+    /// The next refusal was told as an event by the one who decided it.
+    told: bool,
     shutdown: watch::Receiver<bool>,
     commands: CommandCounts,
     /// When the session is over, unless a message is coming in.
@@ -73,7 +76,9 @@ pub(super) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     pub(super) fn new(stream: S, desk: Desk, shutdown: watch::Receiver<bool>) -> Self {
-        let session = Session::new(Arc::clone(&desk.listener.session));
+        let may_say_xclient =
+            desk.shared.settings.xclient.iter().any(|network| network.contains(desk.client.peer.ip()));
+        let session = Session::new(Arc::clone(&desk.listener.session)).with_xclient(may_say_xclient);
         let end = Instant::now() + desk.shared.settings.session_time;
         let (stream, input, output) = (Stream::Plain(stream), BytesMut::new(), BytesMut::new());
         Self {
@@ -82,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             output,
             session,
             desk,
+            told: false,
             shutdown,
             commands: CommandCounts::default(),
             end,
@@ -144,22 +150,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                     self.read().await?;
                     self.step()
                 }
+                Action::Continue => self.step(),
                 Action::Reply(reply) => {
                     self.say(&reply).await?;
+                    self.told = false;
                     self.step()
                 }
-                Action::Ask(question) => {
-                    let answer = self.desk.answer(&question, &self.session).await;
-                    if matches!(question, Question::Hello(_) | Question::Data) && self.does_not_wait().await {
-                        self.refuse(Reply::new(554, EnhancedCode(5, 5, 0), "Error: SMTP protocol synchronization"))
-                    } else {
-                        self.session.answer(question, answer)
+                Action::Repeat(reply, times) => {
+                    for _ in 0..times {
+                        self.say(&reply).await?;
                     }
+                    self.told = false;
+                    self.step()
                 }
+                Action::Ask(question) => self.ask(question).await,
                 Action::Message(message) => {
                     self.flush().await?;
                     let reply = self.receive(message).await;
-                    self.session.say(reply)
+                    self.session.conclude(reply)
                 }
                 Action::StartTls(reply) => {
                     self.say(&reply).await?;
@@ -203,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         // It is in the message's place until the message has another.
         let mut intake = mem::take(&mut self.intake);
         match intake.complete(&self.desk.shared.memory, raw).await {
-            Ok(raw) => self.desk.receive(Completed { transaction, raw }, self.is_extended()).await,
+            Ok(raw) => self.desk.receive(Completed { transaction, raw }, self.protocol()).await,
             Err(error) => {
                 let reply = error.reply();
                 self.tell_refused(&reply);
@@ -212,8 +220,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         }
     }
 
-    fn is_extended(&self) -> bool {
-        self.session.hello().is_some_and(|hello| hello.extended)
+    fn protocol(&self) -> Protocol {
+        self.session.hello().map_or(Protocol::Smtp, |hello| hello.protocol)
+    }
+
+    async fn ask(&mut self, question: Question) -> Action {
+        let answer = self.desk.answer(&question, &self.session).await;
+        // What a message before this one has left there is none of it.
+        if matches!(question, Question::Data(_)) {
+            self.intake = Intake::default();
+        }
+        if matches!(question, Question::Hello(_) | Question::Data(None)) && self.does_not_wait().await {
+            return self.refuse(Reply::new(554, EnhancedCode(5, 5, 0), "Error: SMTP protocol synchronization"));
+        }
+        self.told = answer.is_err();
+        self.session.answer(question, answer)
     }
 
     /// Whether a client that isn't trusted talks before it is greeted: those who only want to get rid of something do
@@ -255,8 +276,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// The protocol's next move. What it refuses by itself is told here; what others refuse, by them.
     fn step(&mut self) -> Action {
         let action = self.session.step(&mut self.input);
-        if let Action::Reply(reply) = &action
+        if let Action::Reply(reply) | Action::Repeat(reply, _) | Action::Close(reply) = &action
             && reply.refuses()
+            && !self.told
         {
             self.tell_refused(reply);
         }
@@ -266,7 +288,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn tell_refused(&self, reply: &Reply) {
         let (verb, transaction) = (self.session.verb(), self.session.transaction());
         let client = &*self.desk.client;
-        let extended = self.session.hello().is_some_and(|hello| hello.extended);
+        let extended = self.protocol() != Protocol::Smtp;
         self.tell(&Event::Refused(Refused {
             client,
             verb,

@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     events::{Event, Observers, Refused},
-    mail::{Client, Recipient},
+    mail::{Client, Protocol, Recipient},
     pipeline::{Facts, Phase, Pipeline, SessionStages},
-    smtp::{Hello, Question, Reply, Session, SessionSettings, Transaction, Verb},
+    smtp::{Hello, Question, Reply, Session, SessionSettings, Transaction, Verb, Xclient},
     spool::{IdSource, Spool},
 };
 
@@ -84,9 +84,10 @@ impl Desk {
                 self.room(session.verb(), transaction)?;
                 self.ask(Phase::Mail, session.verb(), Some(transaction)).await
             }
+            Question::Xclient(xclient) => self.xclient(xclient).await,
             Question::Rcpt(recipient) => self.rcpt(session.transaction(), recipient).await,
             Question::Auth(credentials) => self.authenticate(credentials).await,
-            Question::Data => self.ask(Phase::Data, session.verb(), session.transaction()).await,
+            Question::Data(_) => self.ask(Phase::Data, session.verb(), session.transaction()).await,
         }
     }
 
@@ -120,10 +121,20 @@ impl Desk {
         Arc::make_mut(&mut self.client).helo = Some(hello.name.clone());
         let answer = self.ask(Phase::Helo, verb, None).await;
         match answer {
-            Ok(()) => self.extended = hello.extended,
+            Ok(()) => self.extended = hello.protocol != Protocol::Smtp,
             Err(_) => self.client = before,
         }
         answer
+    }
+
+    /// The stages begin again, with the client that the one before us has.
+    async fn xclient(&mut self, xclient: &Xclient) -> Result<(), Reply> {
+        let Shared { settings, pipeline, .. } = &*self.shared;
+        let client = Arc::make_mut(&mut self.client);
+        xclient.apply(client);
+        client.trusted = settings.trusts(client.peer.ip());
+        self.stages = SessionStages::new(Arc::clone(&pipeline.session), settings.delay_reject);
+        self.connect().await
     }
 
     async fn rcpt(&mut self, transaction: Option<&Transaction>, recipient: &Recipient) -> Result<(), Reply> {

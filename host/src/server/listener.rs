@@ -185,8 +185,8 @@ impl Acceptor {
 
     /// A session with this client, if there is a place for it.
     fn begin(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Connection<TcpStream>, Place)> {
-        let Settings { trusted, hostname, .. } = &self.shared.settings;
-        let trusted = trusted.iter().any(|network| network.contains(peer.ip()));
+        let settings = &self.shared.settings;
+        let (trusted, hostname) = (settings.trusts(peer.ip()), &settings.hostname);
         let place = match self.admission.admit(peer.ip(), trusted) {
             Ok(place) => place,
             Err(crowded) => {

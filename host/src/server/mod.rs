@@ -4,6 +4,19 @@
 //! protocol asks, `intake` has the octets of a message until it is complete, `receive` takes care of it then, if it has a `shape` that is taken. `stream` is
 //! the octets with or without TLS, `tls` the certificate, `auth` the logins; `proxy` says whom a load balancer speaks for.
 
+// What comes from outside must not be able to end a session with a panic, let alone the relay.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod admission;
 mod auth;
 mod certificate;

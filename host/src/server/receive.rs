@@ -8,7 +8,7 @@ use std::{
 use super::{decide::Desk, keep, shape};
 use crate::{
     events::{self, Event},
-    mail::{self, Client, Edit, Envelope, Field, Message, MissingFields, Received, Recipient},
+    mail::{self, Client, Edit, Envelope, Field, Message, MissingFields, Protocol, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, StageTime, Verdict},
     smtp::{Completed, EnhancedCode, Reply, Transaction},
     spool::NewMessage,
@@ -44,7 +44,7 @@ impl From<Fate> for Way {
 
 impl Desk {
     /// Take care of a complete message. The reply says 250 only when the message is safe, or is to be forgotten.
-    pub(super) async fn receive(&mut self, completed: Completed, extended: bool) -> Reply {
+    pub(super) async fn receive(&mut self, completed: Completed, protocol: Protocol) -> Reply {
         let begin = Instant::now();
         let (id, size) = (Arc::<str>::from(self.shared.ids.next()), completed.raw.len() as u64);
         let Completed { mut transaction, raw } = completed;
@@ -54,7 +54,7 @@ impl Desk {
         }
         let Transaction { sender, recipients, parameters, .. } = transaction;
         let given = Envelope { sender, recipients, parameters };
-        let way = self.handle(&id, given.clone(), Message::parse(raw), extended).await;
+        let way = self.handle(&id, given.clone(), Message::parse(raw), protocol).await;
         let taken = || Reply::new(250, EnhancedCode(2, 0, 0), format!("Ok: queued as {id}"));
         let (fate, reply) = match &way.fate {
             Fate::Queued => (events::Fate::Queued, taken()),
@@ -74,20 +74,20 @@ impl Desk {
             stage: way.stage.as_deref(),
             filters: &way.times,
             reply: &reply,
-            extended,
+            extended: protocol != Protocol::Smtp,
         }));
         reply
     }
 
     /// Through the stages and into the spool.
-    async fn handle(&self, id: &Arc<str>, envelope: Envelope, message: Message, extended: bool) -> Way {
+    async fn handle(&self, id: &Arc<str>, envelope: Envelope, message: Message, protocol: Protocol) -> Way {
         let Gathered { discard, hold, edits, redirect } = self.stages.gathered();
         if let Some(reason) = discard {
             return Fate::Discarded(reason).into();
         }
         let received = SystemTime::now();
         let mail = Mail { id: Arc::clone(id), client: Arc::clone(&self.client), envelope, message, explain: false };
-        let mail = match self.prepare(mail, &edits, extended, received) {
+        let mail = match self.prepare(mail, &edits, protocol, received) {
             Ok(mail) => mail,
             Err(reply) => return Fate::Refused(reply).into(),
         };
@@ -125,10 +125,10 @@ impl Desk {
 
     /// Put our Received field on top, unless the message has a form that isn't taken, and above it, as Postfix does, what the
     /// session's stages want there. Then complete it.
-    fn prepare(&self, mut mail: Mail, edits: &[Edit], extended: bool, time: SystemTime) -> Result<Mail, Reply> {
+    fn prepare(&self, mut mail: Mail, edits: &[Edit], protocol: Protocol, time: SystemTime) -> Result<Mail, Reply> {
         let Mail { id, client, envelope, message, .. } = &mut mail;
         let hostname = &*self.shared.settings.hostname;
-        let received = Received { client, extended, envelope, hostname, id, time };
+        let received = Received { client, protocol, envelope, hostname, id, time };
         message.prepend_field("Received", &received.value());
         shape::check(message, envelope.parameters.body, &self.shared.settings)?;
         let complete = match self.shared.settings.missing_fields {

@@ -1,6 +1,12 @@
 //! What the operator says about the receiving side.
 
-use std::{env, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    env,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     auth::Auth,
@@ -11,7 +17,7 @@ use super::{
 use crate::{
     dns::Resolver,
     mail::{MissingFields, Network},
-    smtp::{AuthOffer, SessionSettings, StartTls},
+    smtp::{AuthOffer, BareLineEnds, SessionSettings, StartTls},
 };
 
 /// Settings of one listener.
@@ -21,6 +27,10 @@ pub struct ListenerSettings {
     pub name: String,
     /// Where it listens; port 0 lets the system choose.
     pub addresses: Vec<SocketAddr>,
+    /// Whether it speaks LMTP (RFC 2033), not SMTP.
+    pub lmtp: bool,
+    /// What becomes of half line ends in commands and messages.
+    pub bare_line_ends: BareLineEnds,
     /// TLS; none where there is no certificate.
     pub tls: Option<Tls>,
     /// Logins; none where there is no AUTH.
@@ -32,7 +42,8 @@ pub struct ListenerSettings {
 impl ListenerSettings {
     /// A listener that offers nothing beside plain SMTP.
     pub fn new(name: impl Into<String>, addresses: Vec<SocketAddr>) -> Self {
-        Self { name: name.into(), addresses, tls: None, auth: None, proxies: vec![] }
+        let bare_line_ends = BareLineEnds::default();
+        Self { name: name.into(), addresses, lmtp: false, bare_line_ends, tls: None, auth: None, proxies: vec![] }
     }
 }
 
@@ -47,6 +58,8 @@ pub struct Settings {
     pub trusted: Vec<Network>,
     /// Who is asked for the names of clients, and for how long at most (Postfix smtpd_peername_lookup); none: they have no names.
     pub client_names: Option<(Resolver, Duration)>,
+    /// Clients that may say XCLIENT (Postfix `smtpd_authorized_xclient_hosts`).
+    pub xclient: Vec<Network>,
     /// Domains that any client may send to.
     pub relay_domains: Arc<dyn RelayDomains>,
     /// Largest message in octets.
@@ -59,6 +72,12 @@ pub struct Settings {
     pub recipient_limit: usize,
     /// Whose messages get the fields that they lack.
     pub missing_fields: MissingFields,
+    /// Longest local part that a client may name, in octets (RFC 5321 4.5.3.1.1).
+    pub local_part_limit: usize,
+    /// Refused commands of a session before it is ended (Postfix `smtpd_hard_error_limit`).
+    pub error_limit: u32,
+    /// Commands of a session that do nothing before each counts as refused (Postfix `smtpd_junk_command_limit`).
+    pub junk_limit: u32,
     /// Most Received fields, our own included (Postfix `hopcount_limit`).
     pub hop_limit: usize,
     /// Octets of a message's header at most.
@@ -92,19 +111,23 @@ pub struct Settings {
 
 impl Settings {
     /// A server that listens nowhere, trusts nobody and relays for no domain; the limits are Postfix's defaults, but for
-    /// 1,000 sessions of at most an hour.
+    /// 1,000 sessions of at most an hour, and local parts of 64 octets.
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
             listeners: vec![],
             trusted: vec![],
             client_names: None,
+            xclient: vec![],
             relay_domains: Arc::new(DomainList::default()),
             size_limit: 10_240_000,
             memory: 256 << 20,
             overflow: env::temp_dir(),
             recipient_limit: 1000,
             missing_fields: MissingFields::default(),
+            local_part_limit: 64,
+            error_limit: 20,
+            junk_limit: 100,
             hop_limit: 50,
             header_limit: 1 << 20,
             line_limit: None,
@@ -132,6 +155,11 @@ impl Settings {
             hostname: self.hostname.clone(),
             size_limit: self.size_limit,
             recipient_limit: self.recipient_limit,
+            local_part_limit: self.local_part_limit,
+            error_limit: self.error_limit,
+            junk_limit: self.junk_limit,
+            lmtp: listener.lmtp,
+            bare_line_ends: listener.bare_line_ends,
             starttls: match listener.tls.as_ref().map(|tls| tls.mode) {
                 None => StartTls::Absent,
                 Some(TlsMode::StartTls | TlsMode::Implicit) => StartTls::Offered,
@@ -144,5 +172,10 @@ impl Settings {
             },
             auth_required: listener.auth.as_ref().is_some_and(|auth| auth.required),
         }
+    }
+
+    /// Whether an address is in `trusted`.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
     }
 }

@@ -1,14 +1,16 @@
 //! The EHLO reply (RFC 5321 4.1.1.1): what this server can do at this moment of this session.
 
 use super::{
-    session::{Session, StartTls},
-    verb::auth::Mechanism,
+    session::Session,
+    settings::StartTls,
+    verb::{auth::Mechanism, xclient::Xclient},
 };
 
 impl Session {
     /// The lines after the greeting line, in Postfix's order. A keyword stands here only if the whole way of the message
-    /// honours it; CHUNKING doesn't yet.
+    /// honours it.
     pub(super) fn keywords(&self) -> Vec<String> {
+        let limit = self.settings.recipient_limit;
         let may_secure = self.settings.starttls != StartTls::Absent && !self.secured;
         let keywords = [
             // RFC 2920: replies are held back while commands are waiting; see `server/connection.rs`.
@@ -27,6 +29,12 @@ impl Session {
             Some("DSN".to_owned()),
             // RFC 6531.
             Some("SMTPUTF8".to_owned()),
+            // RFC 3030.
+            Some("CHUNKING".to_owned()),
+            Some("BINARYMIME".to_owned()),
+            // RFC 9422. Its numbers have six digits at most, and a limit that we don't have isn't told.
+            (limit <= 999_999).then(|| format!("LIMITS RCPTMAX={limit}")),
+            self.may_say_xclient.then(|| format!("XCLIENT {}", Xclient::ATTRIBUTES)),
         ];
         keywords.into_iter().flatten().collect()
     }

@@ -37,9 +37,11 @@ fn unquoted(text: &str, wanted: impl Fn(char) -> bool) -> Option<usize> {
     None
 }
 
-/// RFC 5321 4.1.2 and appendix C: `@a,@b:user@c` is `user@c`; source routes are ignored.
+/// RFC 5321 4.1.2 and appendix C: `@a,@b:user@c` is `user@c`; source routes are ignored. A route without a mailbox behind it is no path,
+/// above all not the null path.
 fn without_route(path: &str) -> &str {
-    if path.starts_with('@') { path.split_once(':').map_or(path, |(_, mailbox)| mailbox) } else { path }
+    let mailbox = if path.starts_with('@') { path.split_once(':').map(|(_, mailbox)| mailbox) } else { None };
+    mailbox.filter(|mailbox| !mailbox.is_empty()).unwrap_or(path)
 }
 
 /// `keyword[=value]` after the path, separated by blanks, not checked yet.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::App,
-    mail::{self, Address, Client, Envelope, Message, Received, Recipient, ReversePath},
+    mail::{self, Address, Client, Envelope, Message, Protocol, Received, Recipient, ReversePath},
     pipeline::{self, Gathered, Mail, Pipeline, Verdict},
     smtp::Reply,
 };
@@ -88,7 +88,7 @@ pub(in crate::cli) async fn follow(app: &App, letter: Letter) -> Traced {
     // Filters see our own trace field, as they will in earnest.
     let received = Received {
         client: &mail.client,
-        extended: true,
+        protocol: Protocol::Esmtp,
         envelope: &mail.envelope,
         hostname: &app.config.hostname,
         id: &mail.id,

@@ -7,7 +7,8 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use crate::smtp::{
     EnhancedCode, LineError, Reply,
     command::{CommandError, Verb},
-    session::{Action, AuthOffer, Question, Session, State, bad_sequence},
+    session::{Action, Question, Session, State, bad_sequence},
+    settings::AuthOffer,
 };
 
 /// A way to tell who one is. All of them tell the password, for what is known of it here is a hash; so SCRAM, which needs keys

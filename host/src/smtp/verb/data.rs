@@ -1,27 +1,53 @@
 //! DATA (RFC 5321 4.1.1.4).
 
-use crate::smtp::{
-    DataDecoder, EnhancedCode, Reply,
-    data::DataError,
-    session::{Action, Question, Session, bad_sequence},
+use crate::{
+    mail::{BodyType, MailParameters},
+    smtp::{
+        DataDecoder, EnhancedCode, Reply,
+        data::{DataError, Framing},
+        session::{Action, Question, Session, State, Transaction, bad_sequence},
+    },
 };
 
 impl Session {
     pub(in crate::smtp) fn data(&self) -> Action {
+        if self.is_chunked() {
+            return Action::Reply(bad_sequence("DATA after BDAT"));
+        }
+        if let Err(reply) = self.ready_for_data() {
+            return Action::Reply(reply);
+        }
         match &self.transaction {
-            None => Action::Reply(bad_sequence("need MAIL command")),
-            Some(transaction) if !transaction.recipients.is_empty() => Action::Ask(Question::Data),
-            // RFC 2920 3.1: a client that pipelines finds out only now that no recipient was accepted.
-            Some(transaction) if transaction.rcpt_seen => {
-                Action::Reply(Reply::new(554, EnhancedCode(5, 5, 1), "Error: no valid recipients"))
+            // RFC 3030 3: such octets can't be framed by dots.
+            Some(Transaction { parameters: MailParameters { body: BodyType::BinaryMime, .. }, .. }) => {
+                Action::Reply(bad_sequence("BODY=BINARYMIME wants BDAT"))
             }
-            Some(_) => Action::Reply(bad_sequence("need RCPT command")),
+            _ => Action::Ask(Question::Data(None)),
         }
     }
 
-    pub(in crate::smtp) fn data_decoder(&self) -> DataDecoder {
+    pub(in crate::smtp) fn accept_data(&mut self) -> Action {
+        self.state = State::Data(self.decoder(Framing::Dots(self.settings.bare_line_ends)));
+        Action::Reply(Reply::plain(354, "End data with <CR><LF>.<CR><LF>"))
+    }
+
+    /// Whether a message may come now.
+    pub(in crate::smtp) fn ready_for_data(&self) -> Result<(), Reply> {
+        match &self.transaction {
+            None => Err(bad_sequence("need MAIL command")),
+            Some(transaction) if !transaction.recipients.is_empty() => Ok(()),
+            // RFC 2920 3.1: a client that pipelines finds out only now that no recipient was accepted.
+            Some(transaction) if transaction.rcpt_seen && !self.settings.lmtp => {
+                Err(Reply::new(554, EnhancedCode(5, 5, 1), "Error: no valid recipients"))
+            }
+            // RFC 2033 4.2: in LMTP it is this.
+            Some(_) => Err(bad_sequence("need RCPT command")),
+        }
+    }
+
+    pub(in crate::smtp) fn decoder(&self, framing: Framing) -> DataDecoder {
         let expected = self.transaction.as_ref().and_then(|transaction| transaction.size);
-        DataDecoder::new(self.settings.size_limit, expected)
+        DataDecoder::new(framing, self.settings.size_limit, expected)
     }
 }
 

@@ -1,4 +1,4 @@
-//! MAIL (RFC 5321 4.1.1.2) with the parameters SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
+//! MAIL (RFC 5321 4.1.1.2) with the parameters SIZE (RFC 1870), BODY (RFC 6152, RFC 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
 
 use crate::{
     mail::{BodyType, MailParameters, Ret, ReversePath, parse_envid},
@@ -6,7 +6,8 @@ use crate::{
         EnhancedCode, Reply,
         command::CommandError,
         path::Parameters,
-        session::{Action, AuthOffer, Question, Session, Transaction, bad_sequence},
+        session::{Action, Question, Session, Transaction, bad_sequence},
+        settings::AuthOffer,
     },
 };
 
@@ -44,8 +45,9 @@ impl MailCommand {
                 true
             }
             ("BODY", Some(body)) => {
-                let body = BodyType::parse(body).filter(|body| *body != BodyType::BinaryMime);
-                body.map(|body| parameters.body = body).is_some()
+                let body = BodyType::parse(body);
+                parameters.body = body.unwrap_or_default();
+                body.is_some()
             }
             ("SMTPUTF8", None) => {
                 parameters.utf8 = true;
@@ -73,10 +75,14 @@ impl MailCommand {
 impl Session {
     pub(in crate::smtp) fn mail(&self, command: MailCommand) -> Action {
         if self.hello.is_none() {
-            return Action::Reply(bad_sequence("send HELO/EHLO first"));
+            let greeting = if self.settings.lmtp { "send LHLO first" } else { "send HELO/EHLO first" };
+            return Action::Reply(bad_sequence(greeting));
         }
         if self.transaction.is_some() {
             return Action::Reply(bad_sequence("nested MAIL command"));
+        }
+        if self.is_chunked() {
+            return Action::Reply(bad_sequence("MAIL after BDAT"));
         }
         if self.settings.auth_required && !self.authenticated {
             // RFC 4954 6.
@@ -89,7 +95,16 @@ impl Session {
         if size.is_some_and(|size| size > self.settings.size_limit) {
             return Action::Reply(CommandError::SizeTooLarge.reply());
         }
-        Action::Ask(Question::Mail(Transaction { sender, size, parameters, recipients: vec![], rcpt_seen: false }))
+        let sender = match sender {
+            ReversePath::Address(address) if self.is_too_long(&address) => {
+                return Action::Reply(CommandError::LongSender(self.settings.local_part_limit).reply());
+            }
+            ReversePath::Address(address) => ReversePath::Address(self.complete(&address)),
+            ReversePath::Null => ReversePath::Null,
+        };
+        let recipients = vec![];
+        let transaction = Transaction { sender, size, parameters, recipients, accepted: 0, rcpt_seen: false };
+        Action::Ask(Question::Mail(transaction))
     }
 
     pub(in crate::smtp) fn accept_mail(&mut self, transaction: Transaction) -> Reply {

@@ -54,8 +54,14 @@ impl Session {
         let Some(transaction) = &self.transaction else {
             return Action::Reply(bad_sequence("need MAIL command"));
         };
+        if self.is_chunked() {
+            return Action::Reply(bad_sequence("RCPT after BDAT"));
+        }
         if command.needs_utf8 && !transaction.parameters.utf8 {
             return Action::Reply(CommandError::NeedsUtf8.reply());
+        }
+        if self.is_too_long(&command.address) {
+            return Action::Reply(CommandError::LongRecipient(self.settings.local_part_limit).reply());
         }
         if transaction.recipients.len() >= self.settings.recipient_limit {
             return Action::Reply(Reply::new(452, EnhancedCode(4, 5, 3), "Error: too many recipients"));
@@ -64,8 +70,13 @@ impl Session {
         Action::Ask(Question::Rcpt(Recipient { address: self.complete(&original), original, notify, orcpt }))
     }
 
+    /// RFC 5321 4.5.3.1.1.
+    pub(in crate::smtp) fn is_too_long(&self, address: &Address) -> bool {
+        address.local_part().len() > self.settings.local_part_limit
+    }
+
     /// RFC 5321 4.5.1: the bare `postmaster` is ours.
-    fn complete(&self, address: &Address) -> Address {
+    pub(in crate::smtp) fn complete(&self, address: &Address) -> Address {
         match address.domain() {
             Some(_) => address.clone(),
             None => Address::parse(&format!("{}@{}", address.as_str(), self.settings.hostname))
@@ -78,6 +89,7 @@ impl Session {
         let Some(transaction) = &mut self.transaction else {
             return bad_sequence("need MAIL command");
         };
+        transaction.accepted = transaction.accepted.saturating_add(1);
         let same = |known: &Recipient| known.address.as_str().eq_ignore_ascii_case(recipient.address.as_str());
         if !transaction.recipients.iter().any(same) {
             transaction.recipients.push(recipient);

@@ -8,7 +8,7 @@ use crate::smtp::{
 impl Session {
     /// Forget the transaction; the introduction stays.
     pub(in crate::smtp) fn rset(&mut self) -> Action {
-        self.transaction = None;
+        self.reset();
         Action::Reply(Reply::new(250, EnhancedCode(2, 0, 0), "Ok"))
     }
 }

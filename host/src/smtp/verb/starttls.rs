@@ -3,7 +3,8 @@
 use crate::smtp::{
     EnhancedCode, Reply,
     command::{CommandError, Verb},
-    session::{Action, Session, StartTls},
+    session::{Action, Session},
+    settings::StartTls,
 };
 
 impl Session {
@@ -23,12 +24,12 @@ impl Session {
         self.secured = true;
         self.authenticated = false;
         self.hello = None;
-        self.transaction = None;
+        self.reset();
     }
 
     /// Whether the client has to begin TLS before it may say this; RFC 3207 4 has what it may say.
     pub(in crate::smtp) fn must_secure(&self, verb: Verb) -> bool {
-        let always = matches!(verb, Verb::Helo | Verb::Ehlo | Verb::StartTls | Verb::Noop | Verb::Quit);
+        let always = matches!(verb, Verb::Helo | Verb::Ehlo | Verb::Lhlo | Verb::StartTls | Verb::Noop | Verb::Quit);
         !always && !self.secured && self.settings.starttls == StartTls::Required
     }
 }
