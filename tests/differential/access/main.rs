@@ -1,7 +1,7 @@
 //! The access filter beside a real Postfix: random lists, tables and sessions go through both, and what the clients hear is compared, code,
 //! enhanced code and text.
 //!
-//! `N` (150) sessions are held; `SEED` repeats a run, which prints it. Each documented difference is counted under its name; anything
+//! `N` (150) sessions are held; `SEED` repeats a run, which prints it (without either, always the same). Each documented difference is counted under its name; anything
 //! else fails with what is needed to see it again. Needs root, as Postfix does.
 
 #[path = "../../e2e/client.rs"]

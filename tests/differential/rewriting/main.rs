@@ -1,7 +1,7 @@
 //! Canonical, masquerade and generic beside a real Postfix: random configurations, tables and messages go through both to a next hop, and
 //! what arrives there is compared, envelope and header; and `table query` beside `postmap -q`.
 //!
-//! `N` (100) messages are sent; `SEED` repeats a run, which prints it. Each documented difference is counted under its name; anything
+//! `N` (100) messages are sent; `SEED` repeats a run, which prints it (without either, always the same). Each documented difference is counted under its name; anything
 //! else fails with what is needed to see it again. Needs root, as Postfix does.
 
 #[path = "../../e2e/client.rs"]
