@@ -324,8 +324,9 @@ mod tests {
     }
 
     proptest! {
+        // Without colons: behind the exchange such a line would be a header field, which ends the session.
         #[test]
-        fn no_response_is_too_strange(mechanism in "(PLAIN|LOGIN)", lines in proptest::collection::vec("[ -~]{0,60}", 1..4)) {
+        fn no_response_is_too_strange(mechanism in "(PLAIN|LOGIN)", lines in proptest::collection::vec("[ -9;-~]{0,60}", 1..4)) {
             let mut session = session(AuthOffer::Always);
             say(&mut session, "EHLO me");
             say(&mut session, &format!("AUTH {mechanism}"));
