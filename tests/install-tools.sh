@@ -31,6 +31,7 @@ need "haproxy" command -v haproxy
 need "curl" command -v curl
 need "s-nail" command -v s-nail
 need "libsasl2-modules" ls /usr/lib/*/sasl2/libplain.so
+need "libfaketime" sh -c "ls /usr/lib/*/faketime/libfaketimeMT.so.1"
 need "swaks" command -v swaks
 need "pflogsumm" command -v pflogsumm
 need "libnet-ssleay-perl" perl -MNet::SSLeay -e 1

@@ -12,6 +12,9 @@ mod access;
 mod address_rules;
 #[path = "../support/certificates.rs"]
 mod certificates;
+#[path = "../differential/random.rs"]
+mod random;
+
 #[path = "../support/dns_server.rs"]
 mod dns_server;
 
@@ -20,6 +23,7 @@ mod attachments;
 mod auth;
 mod bench_command;
 mod bench_page;
+mod chaos;
 mod clients;
 mod commands;
 mod crash;
@@ -38,6 +42,7 @@ mod pipeline_tests;
 mod proxy;
 mod queue;
 mod records;
+mod reload;
 mod rewriting;
 mod session_effects;
 mod spinning;

@@ -21,6 +21,7 @@ pub(crate) struct Relay {
     folder: TempDir,
     address: SocketAddr,
     log: Arc<Mutex<Vec<String>>>,
+    environment: Vec<(String, String)>,
 }
 
 impl Relay {
@@ -53,9 +54,14 @@ impl Relay {
 
     /// Start with a whole configuration, in a folder that has what it names.
     pub(crate) fn with_config(folder: TempDir, text: &str) -> Self {
+        Self::with_environment(folder, text, Vec::new())
+    }
+
+    /// The same with these environment variables.
+    pub(crate) fn with_environment(folder: TempDir, text: &str, environment: Vec<(String, String)>) -> Self {
         fs::write(folder.path().join("mailweir.toml"), text).expect("the configuration is written");
-        let (child, address, log) = launch(folder.path());
-        Self { child, folder, address, log }
+        let (child, address, log) = launch(folder.path(), &environment);
+        Self { child, folder, address, log, environment }
     }
 
     /// Where clients connect.
@@ -87,13 +93,18 @@ impl Relay {
 
     /// Start again on the same state; the address changes.
     pub(crate) fn restart(&mut self) {
-        (self.child, self.address, self.log) = launch(self.folder.path());
+        (self.child, self.address, self.log) = launch(self.folder.path(), &self.environment);
+    }
+
+    /// Send a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let (signal, pid) = (format!("-{name}"), self.child.id().to_string());
+        Command::new("kill").args([&signal, &pid]).status().expect("kill runs");
     }
 
     /// SIGTERM, and wait for the end. Returns whether the relay said that it ended well.
     pub(crate) fn stop(&mut self) -> bool {
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
+        self.signal("TERM");
         wait_until("the relay ends after SIGTERM", || self.child.try_wait().expect("a status").is_some());
         self.child.wait().expect("the relay ends").success()
     }
@@ -109,10 +120,11 @@ impl Drop for Relay {
     }
 }
 
-fn launch(folder: &Path) -> (Child, SocketAddr, Arc<Mutex<Vec<String>>>) {
+fn launch(folder: &Path, environment: &[(String, String)]) -> (Child, SocketAddr, Arc<Mutex<Vec<String>>>) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mailweir"))
         .args(["serve", "--config", "mailweir.toml"])
         .current_dir(folder)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()

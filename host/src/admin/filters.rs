@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet},
@@ -12,7 +13,7 @@ use prometheus_client::{
 use crate::pipeline::{FailureKind, Filter, Pipeline, TIME_LIMITS, Totals, Verdict};
 
 /// The filters of all three lists.
-pub(super) struct Filters(pub(super) Arc<Pipeline>);
+pub(super) struct Filters(pub(super) Arc<ArcSwap<Pipeline>>);
 
 impl fmt::Debug for Filters {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,7 +29,8 @@ struct Sums {
 
 impl Filters {
     fn sums(&self) -> Vec<Sums> {
-        let Pipeline { session, message, delivery } = &*self.0;
+        let pipeline = self.0.load();
+        let Pipeline { session, message, delivery } = &**pipeline;
         let of = |list: &'static str, name, filter: &dyn Filter| {
             let totals = filter.usage()?.totals();
             Some(Sums { labels: [("list", list.into()), ("filter", escaped(name).into())], totals })

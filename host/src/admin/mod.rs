@@ -15,6 +15,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Router,
     extract::State,
@@ -51,7 +52,7 @@ impl Admin {
     /// Listen, and tell about these from now on. Once `shutdown` is true, the relay is no longer ready.
     pub async fn start(
         address: SocketAddr,
-        pipeline: Arc<Pipeline>,
+        pipeline: Arc<ArcSwap<Pipeline>>,
         spool: Arc<dyn Spool>,
         traffic: &Traffic,
         shutdown: watch::Receiver<bool>,
@@ -95,7 +96,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(pipeline: Arc<Pipeline>, spool: Arc<dyn Spool>, traffic: &Traffic, shutdown: watch::Receiver<bool>) -> Self {
+    fn new(
+        pipeline: Arc<ArcSwap<Pipeline>>,
+        spool: Arc<dyn Spool>,
+        traffic: &Traffic,
+        shutdown: watch::Receiver<bool>,
+    ) -> Self {
         let mut registry = Registry::default();
         let queue = Arc::default();
         registry.register_collector(Box::new(process::Process));

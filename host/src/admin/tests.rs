@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use prometheus_client::{encoding::text, registry::Registry};
 
 use super::filters::Filters;
@@ -31,7 +32,7 @@ fn told(usage: Usage) -> String {
     let stage = Stage { name: "mine \"1\"\\\n".into(), filter, condition: None, on_error: OnError::Defer };
     let pipeline = Pipeline { message: Arc::new([stage]), ..Pipeline::default() };
     let mut registry = Registry::with_prefix("mailweir");
-    registry.register_collector(Box::new(Filters(Arc::new(pipeline))));
+    registry.register_collector(Box::new(Filters(Arc::new(ArcSwap::from_pointee(pipeline)))));
     let mut out = String::new();
     text::encode(&mut out, &registry).expect("a String takes all");
     out

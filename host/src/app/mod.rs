@@ -4,26 +4,34 @@ mod access;
 mod advice;
 mod fixpoints;
 mod listeners;
+mod operator;
 mod relay_domains;
 mod routes;
+mod running;
 mod stages;
 mod tables;
 mod watchers;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use tokio::sync::watch;
+use arc_swap::ArcSwap;
+use tokio::sync::{Notify, watch};
 
-use self::{relay_domains::OurDomains, watchers::Watchers};
+use self::{
+    operator::Operator,
+    relay_domains::OurDomains,
+    running::{Fixed, Running},
+    watchers::Watchers,
+};
 use crate::{
     admin::AdminError,
     config::{Config, Diagnostic, Source},
-    control::{Answer, Control, ControlError, Handler, Request},
-    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route, Waker},
+    control::{Control, ControlError},
+    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route},
     dns::{DnsError, Resolver},
     pipeline::Pipeline,
     server::{self, ListenerSettings, RelayDomains, Server, ServerError},
-    spool::{Change, Spool, SpoolError, SqliteSpool},
+    spool::{Spool, SpoolError, SqliteSpool},
     telemetry::TelemetryError,
 };
 
@@ -84,23 +92,39 @@ impl App {
         Err((config.source, errors))
     }
 
-    /// Run until `shutdown` becomes true, then finish what is under way.
-    pub async fn serve(self, shutdown: watch::Receiver<bool>) -> Result<(), AppError> {
+    /// Run until `shutdown` becomes true, then finish what is under way. At `reload` the configuration is read again; what comes of that is
+    /// told by the log.
+    pub async fn serve(self, shutdown: watch::Receiver<bool>, reload: Arc<Notify>) -> Result<(), AppError> {
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
         server::publish_pending(&*spool).await?;
         let reserve = self.config.storage.reserve;
         if let Some(free) = spool.free_space().filter(|free| *free < reserve) {
             tracing::warn!(free, reserve, "mail is refused until the state directory has more free space");
         }
-        let watchers = Watchers::start(&self, spool.clone(), shutdown.clone()).await?;
+        let pipeline = Arc::new(ArcSwap::from(Arc::clone(&self.pipeline)));
+        let watchers = Watchers::start(&self.config, &pipeline, spool.clone(), shutdown.clone()).await?;
         let observers = watchers.observers.clone();
         let resolver = Resolver::new(&self.config.dns)?;
-        let (settings, pipeline) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
-        let server = Server::start(settings, pipeline, spool.clone(), observers.clone(), shutdown.clone()).await?;
+        let (settings, filters) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
+        let server = Server::start(settings, filters, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
         let delivery = Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers, shutdown);
-        let _control = Control::start(&self.config.state_dir, Arc::new(Operator { spool, waker: delivery.waker() }))?;
-        server.finished().await;
+        let running = Arc::new(Running::new(server, delivery.renewer(), pipeline, Fixed::of(&self.config)));
+        let operator = Operator { spool, waker: delivery.waker(), running: Arc::clone(&running) };
+        let state_dir = self.config.state_dir.clone();
+        // Its filters and tables are others' from here on, who may get new ones.
+        drop(self);
+        let _control = Control::start(&state_dir, Arc::new(operator))?;
+        let reloading = async {
+            loop {
+                reload.notified().await;
+                drop(running.reload().await);
+            }
+        };
+        tokio::select! {
+            () = running.server.finished() => {}
+            () = reloading => {}
+        }
         delivery.finished().await;
         watchers.finished().await;
         Ok(())
@@ -154,32 +178,5 @@ impl App {
             bounce_size: queue.bounce_size,
             timeouts: queue.timeouts,
         }
-    }
-}
-
-/// Does what the command line asks of a running relay.
-struct Operator {
-    spool: Arc<SqliteSpool>,
-    waker: Waker,
-}
-
-impl Handler for Operator {
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
-        Box::pin(async move {
-            let Request::Queue { change, .. } = &request;
-            // Before the change, so that what it makes due meets no destination that is left alone.
-            if matches!(change, Change::Flush | Change::Release | Change::Requeue) {
-                self.waker.wake();
-            }
-            match request {
-                Request::Queue { change, selection } => match self.spool.change(change, selection.clone()).await {
-                    Ok(changed) => {
-                        tracing::info!(?change, ?selection, ?changed, "the queue is changed");
-                        Answer::Changed(changed)
-                    }
-                    Err(error) => Answer::Failed(error.to_string()),
-                },
-            }
-        })
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::{App, AppError};
+use super::AppError;
 use crate::{
     admin::{Admin, Traffic},
-    config::{LogFormat, Storage},
+    config::{Config, LogFormat, Storage},
     events::{Log, Observer, Observers, PostfixLog},
+    pipeline::Pipeline,
     records::{RecordSettings, RecordWriter, Records},
     spool::Spool,
     telemetry::Telemetry,
@@ -24,31 +26,32 @@ pub(super) struct Watchers {
 
 impl Watchers {
     pub(super) async fn start(
-        app: &App,
+        config: &Config,
+        pipeline: &Arc<ArcSwap<Pipeline>>,
         spool: Arc<dyn Spool>,
         shutdown: watch::Receiver<bool>,
     ) -> Result<Self, AppError> {
-        let log: Arc<dyn Observer> = match app.config.log_format {
+        let log: Arc<dyn Observer> = match config.log_format {
             LogFormat::Text | LogFormat::Json => Arc::new(Log),
-            LogFormat::Postfix => Arc::new(PostfixLog::new(&*app.config.hostname)),
+            LogFormat::Postfix => Arc::new(PostfixLog::new(&*config.hostname)),
         };
         let mut observers = vec![log];
         let mut admin = None;
-        if let Some((address, _)) = &app.config.admin {
-            let (pipeline, traffic) = (Arc::clone(&app.pipeline), Arc::new(Traffic::default()));
+        if let Some((address, _)) = &config.admin {
+            let (pipeline, traffic) = (Arc::clone(pipeline), Arc::new(Traffic::default()));
             admin = Some(Admin::start(*address, pipeline, spool, &traffic, shutdown).await?);
             observers.push(traffic);
         }
-        let Storage { keep, reserve } = app.config.storage;
+        let Storage { keep, reserve, .. } = config.storage;
         let records = keep.map(|keep| {
             // The other half of the reserve is the queue's alone.
             let settings = RecordSettings { keep, reserve: reserve / 2 };
-            let (records, writer) = Records::start(&app.config.state_dir, settings);
+            let (records, writer) = Records::start(&config.state_dir, settings);
             observers.push(records);
             writer
         });
-        let endpoint = app.config.traces.as_ref();
-        let telemetry = endpoint.map(|endpoint| Telemetry::start(endpoint, &app.config.hostname)).transpose()?;
+        let endpoint = config.traces.as_ref();
+        let telemetry = endpoint.map(|endpoint| Telemetry::start(endpoint, &config.hostname)).transpose()?;
         observers.extend(telemetry.as_ref().map(Telemetry::observer));
         Ok(Self { observers: Observers::new(observers), _admin: admin, _records: records, telemetry })
     }

@@ -11,6 +11,7 @@ mod passwd;
 mod plugin;
 mod queue;
 mod records;
+mod reload;
 mod serve;
 mod state_dir;
 mod table;
@@ -43,6 +44,8 @@ enum Command {
     Bench(bench::Args),
     /// Look at the queue and change it.
     Queue(queue::Args),
+    /// Let the running relay read its configuration again.
+    Reload(reload::Args),
     /// Show what became of messages.
     Records(records::Args),
     /// Run the tests that stand in a configuration.
@@ -76,6 +79,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => trace::explain::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Queue(args) => queue::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::Records(args) => records::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Plugin(args) => plugin::run(&args),

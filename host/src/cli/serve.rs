@@ -1,10 +1,10 @@
 //! `mailweir serve`: run the relay until it is told to stop.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{Notify, watch},
 };
 
 use super::{ConfigArg, log, output};
@@ -17,8 +17,8 @@ use crate::{
 #[derive(clap::Args)]
 #[command(
     long_about = "Run the relay in the foreground until SIGTERM or SIGINT. Sessions and deliveries that are under way are \
-                  finished first, within half a minute. Log lines go to standard error, in the form that `log-format` says; \
-                  MAILWEIR_LOG=debug shows more of them.",
+                  finished first, within half a minute. SIGHUP makes it read its configuration again, as `mailweir reload` does. Log lines go to \
+                  standard error, in the form that `log-format` says; MAILWEIR_LOG=debug shows more of them.",
     after_help = "Example: mailweir serve --config /etc/mailweir/mailweir.toml"
 )]
 pub(super) struct Args {
@@ -55,8 +55,8 @@ fn not_started(source: &Source, diagnostics: &[Diagnostic]) -> ExitCode {
 
 async fn serve(app: App) -> ExitCode {
     let (stop, shutdown) = watch::channel(false);
-    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-    let [Ok(mut terminate), Ok(mut interrupt)] = signals else {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+    let [Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)] = signals else {
         anstream::eprintln!("signals can't be received");
         return ExitCode::FAILURE;
     };
@@ -68,7 +68,14 @@ async fn serve(app: App) -> ExitCode {
         tracing::info!("stopping: finishing what is under way");
         stop.send_replace(true);
     });
-    match app.serve(shutdown).await {
+    let reload = Arc::new(Notify::new());
+    let reloads = Arc::clone(&reload);
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            reloads.notify_one();
+        }
+    });
+    match app.serve(shutdown, reload).await {
         Ok(()) => {
             tracing::info!("stopped");
             ExitCode::SUCCESS

@@ -103,14 +103,7 @@ impl Source {
         };
         let (bold, plain) = ("\x1b[1m", "\x1b[0m");
         let mut out = String::new();
-        let shown = match &diagnostic.elsewhere {
-            Some((path, line)) => format!("{}:{line}", path.display()),
-            None if self.text.is_empty() => self.path.display().to_string(),
-            None => {
-                let place = self.place(diagnostic.span.start);
-                format!("{}:{}:{}", self.path.display(), place.line, place.column)
-            }
-        };
+        let shown = self.shown(diagnostic);
         writeln!(out, "{bold}{shown}:{plain} {colour}{word}:{plain} {}", diagnostic.message).ok();
         if diagnostic.elsewhere.is_none() && !self.text.is_empty() {
             self.render_line(diagnostic, colour, &mut out);
@@ -121,6 +114,22 @@ impl Source {
             writeln!(out, "   = {note}").ok();
         }
         out
+    }
+
+    /// The diagnostic for a log: `FILE:LINE:COLUMN: message`.
+    pub fn line(&self, diagnostic: &Diagnostic) -> String {
+        format!("{}: {}", self.shown(diagnostic), diagnostic.message)
+    }
+
+    fn shown(&self, diagnostic: &Diagnostic) -> String {
+        match &diagnostic.elsewhere {
+            Some((path, line)) => format!("{}:{line}", path.display()),
+            None if self.text.is_empty() => self.path.display().to_string(),
+            None => {
+                let place = self.place(diagnostic.span.start);
+                format!("{}:{}:{}", self.path.display(), place.line, place.column)
+            }
+        }
     }
 
     fn render_line(&self, diagnostic: &Diagnostic, colour: &str, out: &mut String) {

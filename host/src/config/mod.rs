@@ -60,6 +60,8 @@ pub struct Config {
     pub hostname: String,
     /// Queue and compiled filters.
     pub state_dir: PathBuf,
+    /// Where that stands.
+    pub state_dir_span: Range<usize>,
     /// Whether refusals at connect, helo and mail are told at RCPT (Postfix smtpd_delay_reject).
     pub delay_reject: bool,
     /// Whose messages get the fields that they lack (Postfix always_add_missing_headers).
@@ -190,6 +192,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         source: Source::default(),
         hostname: hostname?,
         state_dir: state_dir?,
+        state_dir_span: root.span_of("state-dir").unwrap_or(0..0),
         delay_reject,
         missing_fields,
         log_format,

@@ -28,6 +28,8 @@ pub enum Request {
         /// Which.
         selection: Selection,
     },
+    /// Read the configuration again, with its tables and filters.
+    Reload,
 }
 
 /// What it says.
@@ -36,6 +38,10 @@ pub enum Request {
 pub enum Answer {
     /// The queue is changed.
     Changed(Changed),
+    /// The new configuration holds; what somebody should look at.
+    Reloaded(Vec<String>),
+    /// The old configuration goes on; what is wrong with the new one, each with its place.
+    Broken(Vec<String>),
     /// It could not do it.
     Failed(String),
 }

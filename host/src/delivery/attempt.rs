@@ -24,12 +24,12 @@ use crate::{
 /// Recipients of one transaction at most (Postfix smtp_destination_recipient_limit).
 const MOST_RECIPIENTS: usize = 50;
 
-/// Makes attempts. Shared by all that are under way.
+/// Makes attempts, with the settings of one configuration. Shared by all jobs that began under it.
 pub(super) struct Courier {
     pub(super) settings: Settings,
     stages: Arc<[Stage]>,
     pool: Pool,
-    pub(super) ids: IdSource,
+    pub(super) ids: Arc<IdSource>,
     pub(super) observers: Observers,
 }
 
@@ -38,6 +38,8 @@ pub(super) struct Job {
     pub(super) destination: Result<Destination, Reply>,
     /// With these recipients only.
     pub(super) leased: Leased,
+    /// By whose settings the destination was found.
+    pub(super) courier: Arc<Courier>,
     /// When it was taken out of the spool.
     since: Instant,
 }
@@ -54,8 +56,8 @@ pub(super) enum Contact {
 }
 
 impl Courier {
-    pub(super) fn new(settings: Settings, stages: Arc<[Stage]>, observers: Observers) -> Self {
-        Self { settings, stages, pool: Pool::default(), ids: IdSource::new(), observers }
+    pub(super) fn new(settings: Settings, stages: Arc<[Stage]>, observers: Observers, ids: Arc<IdSource>) -> Self {
+        Self { settings, stages, pool: Pool::default(), ids, observers }
     }
 
     /// Say goodbye to next hops that are not needed now.
@@ -64,7 +66,7 @@ impl Courier {
     }
 
     /// The attempts that a message needs: one for each destination, and for each so many recipients of one.
-    pub(super) fn jobs(&self, mut leased: Leased) -> Vec<Job> {
+    pub(super) fn jobs(self: &Arc<Self>, mut leased: Leased) -> Vec<Job> {
         let Settings { routes, hostname, .. } = &self.settings;
         let mut groups: Vec<(Result<Destination, Reply>, Vec<LeasedRecipient>)> = Vec::new();
         for recipient in std::mem::take(&mut leased.recipients) {
@@ -76,11 +78,11 @@ impl Courier {
         }
         let Some((destination, recipients)) = groups.pop() else { return Vec::new() };
         let since = Instant::now();
-        let job =
-            |(destination, recipients)| Job { destination, leased: Leased { recipients, ..leased.clone() }, since };
-        let mut jobs: Vec<_> = groups.into_iter().map(job).collect();
+        let job = |destination, leased| Job { destination, leased, courier: Arc::clone(self), since };
+        let each = |(destination, recipients)| job(destination, Leased { recipients, ..leased.clone() });
+        let mut jobs: Vec<_> = groups.into_iter().map(each).collect();
         leased.recipients = recipients;
-        jobs.push(Job { destination, leased, since });
+        jobs.push(job(destination, leased));
         jobs
     }
 
@@ -96,7 +98,7 @@ impl Courier {
 
     /// Try to deliver.
     pub(super) async fn attempt(&self, job: &Job) -> (Settlement, Contact) {
-        let Job { destination, leased, since } = job;
+        let Job { destination, leased, since, .. } = job;
         let begin = Instant::now();
         let mut course = Course::default();
         let all = |outcome: Outcome| vec![Answer::ours(outcome); leased.recipients.len()];

@@ -26,7 +26,7 @@ pub use client::{Tls, TlsError, TlsMode};
 pub use login::{Account, Credentials, Login};
 pub use next_hop::{NextHop, NextHopError, Protocol};
 pub use own::OwnAddresses;
-pub use queue::{Delivery, Waker};
+pub use queue::{Delivery, Renewer, Waker};
 pub use retry::RetrySchedule;
 pub use route::{Keys, Pattern, Route, Way};
 

@@ -1,6 +1,7 @@
 //! What is due goes out: takes leases, keeps so many attempts going at each destination, gives the leases back.
 
 use std::{
+    mem,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     events::{Event, Observers},
     pipeline::Stage,
-    spool::{Postponement, Settlement, Spool},
+    spool::{IdSource, Leased, Postponement, Settlement, Spool},
 };
 
 /// How often the spool is asked for mail whose time has come.
@@ -43,6 +44,23 @@ const SETTLE_AGAIN: Duration = Duration::from_secs(5);
 pub struct Delivery {
     task: JoinHandle<()>,
     waker: Waker,
+    renewer: Renewer,
+}
+
+/// Gives delivery new settings while it runs.
+#[derive(Clone)]
+pub struct Renewer {
+    couriers: watch::Sender<Arc<Courier>>,
+    observers: Observers,
+    ids: Arc<IdSource>,
+}
+
+impl Renewer {
+    /// From now on these hold. Attempts that are under way end as they began; what waits for its turn is routed anew.
+    pub fn renew(&self, settings: Settings, stages: Arc<[Stage]>) {
+        let courier = Courier::new(settings, stages, self.observers.clone(), Arc::clone(&self.ids));
+        self.couriers.send_replace(Arc::new(courier));
+    }
 }
 
 /// Makes delivery ask destinations again that it leaves alone.
@@ -65,10 +83,13 @@ impl Delivery {
         observers: Observers,
         shutdown: watch::Receiver<bool>,
     ) -> Self {
-        let courier = Arc::new(Courier::new(settings, stages, observers));
+        let ids = Arc::new(IdSource::new());
+        let courier = Arc::new(Courier::new(settings, stages, observers.clone(), Arc::clone(&ids)));
+        let (couriers, new_courier) = watch::channel(Arc::clone(&courier));
         let waker = Waker::default();
         let queue = Queue {
             courier,
+            new_courier,
             waker: waker.clone(),
             spool,
             sites: Sites::new(),
@@ -78,12 +99,17 @@ impl Delivery {
             may_have_more: true,
             shutdown,
         };
-        Self { task: tokio::spawn(queue.run()), waker }
+        Self { task: tokio::spawn(queue.run()), waker, renewer: Renewer { couriers, observers, ids } }
     }
 
     /// For those who want mail to be tried now.
     pub fn waker(&self) -> Waker {
         self.waker.clone()
+    }
+
+    /// For those who have new settings.
+    pub fn renewer(&self) -> Renewer {
+        self.renewer.clone()
     }
 
     /// Wait until delivery has ended after the shutdown.
@@ -95,7 +121,9 @@ impl Delivery {
 }
 
 struct Queue {
+    /// Of the configuration that holds now.
     courier: Arc<Courier>,
+    new_courier: watch::Receiver<Arc<Courier>>,
     waker: Waker,
     spool: Arc<dyn Spool>,
     sites: Sites<Destination, Job>,
@@ -133,6 +161,7 @@ impl Queue {
                 Some(ended) = self.tasks.join_next() => self.ended(ended.ok()),
                 () = self.spool.arrivals().notified() => self.may_have_more = true,
                 _ = poll.tick() => self.look_round(),
+                Ok(()) = self.new_courier.changed() => self.renew(),
                 _ = self.shutdown.changed() => {}
             }
         }
@@ -169,9 +198,12 @@ impl Queue {
             }
         };
         self.may_have_more = !leased.is_empty();
+        leased.into_iter().for_each(|one| self.add(one));
+    }
+
+    fn add(&mut self, leased: Leased) {
         let now = Instant::now();
-        let courier = Arc::clone(&self.courier);
-        for job in leased.into_iter().flat_map(|one| courier.jobs(one)) {
+        for job in self.courier.jobs(leased) {
             self.octets += job.leased.message.size();
             let Ok(destination) = job.destination.clone() else {
                 self.attempt(None, job);
@@ -182,6 +214,18 @@ impl Queue {
                 self.postpone(suspended);
             }
         }
+    }
+
+    /// New settings hold: what waits gets its destination by them.
+    fn renew(&mut self) {
+        let courier = Arc::clone(&self.new_courier.borrow_and_update());
+        let old = mem::replace(&mut self.courier, courier);
+        for job in self.sites.take_waiting() {
+            self.octets = self.octets.saturating_sub(job.leased.message.size());
+            self.add(job.leased);
+        }
+        self.sites.forget_idle(Instant::now());
+        drop(tokio::spawn(async move { old.close_idle().await }));
     }
 
     /// Start attempts, as many as there may be.
@@ -195,10 +239,10 @@ impl Queue {
 
     fn attempt(&mut self, destination: Option<Destination>, job: Job) {
         self.attempts += usize::from(destination.is_some());
-        let (courier, spool, octets) = (Arc::clone(&self.courier), Arc::clone(&self.spool), job.leased.message.size());
+        let (spool, octets) = (Arc::clone(&self.spool), job.leased.message.size());
         drop(self.tasks.spawn(async move {
-            let (settlement, contact) = courier.attempt(&job).await;
-            settle(&*spool, settlement, &courier, &job).await;
+            let (settlement, contact) = job.courier.attempt(&job).await;
+            settle(&*spool, settlement, &job).await;
             Ended { attempt: destination.map(|destination| (destination, contact)), octets }
         }));
     }
@@ -226,10 +270,10 @@ impl Queue {
     fn postpone(&mut self, suspended: Suspended<Job>) {
         let until = in_system_time(suspended.until);
         for job in suspended.jobs {
-            let (courier, spool) = (Arc::clone(&self.courier), Arc::clone(&self.spool));
+            let spool = Arc::clone(&self.spool);
             let (reason, octets) = (suspended.reason.clone(), job.leased.message.size());
             drop(self.tasks.spawn(async move {
-                settle(&*spool, courier.postpone(&job, &reason, until), &courier, &job).await;
+                settle(&*spool, job.courier.postpone(&job, &reason, until), &job).await;
                 Ended { attempt: None, octets }
             }));
         }
@@ -262,11 +306,11 @@ fn in_system_time(until: Instant) -> SystemTime {
 }
 
 /// What was delivered must not be delivered again: this is tried until it works, or the relay ends.
-async fn settle(spool: &dyn Spool, settlement: Settlement, courier: &Courier, job: &Job) {
+async fn settle(spool: &dyn Spool, settlement: Settlement, job: &Job) {
     loop {
         match spool.settle(settlement.clone()).await {
             Ok(false) => return,
-            Ok(true) => return courier.observers.tell(&Event::Removed(&job.leased.id)),
+            Ok(true) => return job.courier.observers.tell(&Event::Removed(&job.leased.id)),
             Err(error) => {
                 tracing::error!(number = settlement.number, %error, "the outcome can't be written down");
                 tokio::time::sleep(SETTLE_AGAIN).await;

@@ -131,6 +131,12 @@ impl<K: Clone + Eq + Hash, J> Sites<K, J> {
         Some(Suspended { until, reason, jobs })
     }
 
+    /// All that waits. What is remembered of the destinations stays.
+    pub(super) fn take_waiting(&mut self) -> Vec<J> {
+        self.waiting = 0;
+        self.sites.values_mut().flat_map(|site| site.waiting.drain(..)).collect()
+    }
+
     /// Destinations for which enough waits in memory.
     pub(super) fn full(&self) -> impl Iterator<Item = &K> {
         let is_full = |site: &Site<J>| {
@@ -255,6 +261,22 @@ mod tests {
         sites.reached(&"dead");
         assert_eq!(started(&mut sites).len(), 2, "it is back");
         assert_eq!(sites.waiting(), 2);
+    }
+
+    #[test]
+    fn what_waits_can_be_taken_back() {
+        let (mut sites, now) = (Sites::new(), Instant::now());
+        for job in 0..8 {
+            assert!(sites.add(&["a", "b"][job as usize % 2], 1, job, now).is_ok());
+        }
+        assert_eq!(started(&mut sites), [("a", 0), ("b", 1)]);
+        let mut taken = sites.take_waiting();
+        taken.sort_unstable();
+        assert_eq!((taken, sites.waiting()), ((2..8).collect(), 0));
+        sites.reached(&"a");
+        assert_eq!(started(&mut sites), []);
+        assert!(sites.add(&"a", 1, 9, now).is_ok());
+        assert_eq!(started(&mut sites), [("a", 9)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::smtp::{EnhancedCode, Reply};
@@ -34,37 +34,46 @@ impl Crowded {
 
 /// Counts the sessions.
 #[derive(Debug)]
-pub(super) struct Admission {
+pub(super) struct Admission(Mutex<Places>);
+
+#[derive(Debug)]
+struct Places {
     limit: usize,
     limit_per_client: usize,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
     total: usize,
     by_client: HashMap<IpAddr, usize>,
 }
 
 impl Admission {
     pub(super) fn new(limit: usize, limit_per_client: usize) -> Self {
-        Self { limit, limit_per_client, taken: Mutex::default() }
+        Self(Mutex::new(Places { limit, limit_per_client, total: 0, by_client: HashMap::new() }))
+    }
+
+    /// Other limits, for sessions that begin from now on.
+    pub(super) fn resize(&self, limit: usize, limit_per_client: usize) {
+        let mut places = self.places();
+        (places.limit, places.limit_per_client) = (limit, limit_per_client);
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a session with this client. Trusted ones may have as many as there are
     /// (Postfix smtpd_client_event_limit_exceptions).
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr, trusted: bool) -> Result<Place, Crowded> {
         let network = network(client);
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.total >= self.limit {
+        let mut places = self.places();
+        if places.total >= places.limit {
             return Err(Crowded::Everywhere);
         }
-        let of_client = taken.by_client.entry(network).or_default();
-        if !trusted && *of_client >= self.limit_per_client {
+        let limit_per_client = places.limit_per_client;
+        let of_client = places.by_client.entry(network).or_default();
+        if !trusted && *of_client >= limit_per_client {
             return Err(Crowded::FromClient(client));
         }
         *of_client += 1;
-        taken.total += 1;
+        places.total += 1;
         Ok(Place { admission: Arc::clone(self), network })
     }
 }
@@ -78,12 +87,12 @@ pub(super) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.admission.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.total -= 1;
-        if let Some(of_client) = taken.by_client.get_mut(&self.network) {
+        let mut places = self.admission.places();
+        places.total -= 1;
+        if let Some(of_client) = places.by_client.get_mut(&self.network) {
             *of_client -= 1;
             if *of_client == 0 {
-                taken.by_client.remove(&self.network);
+                places.by_client.remove(&self.network);
             }
         }
     }
@@ -123,6 +132,16 @@ mod tests {
     }
 
     #[test]
+    fn new_limits_leave_old_sessions_alone() {
+        let admission = Arc::new(Admission::new(2, 2));
+        let both = [admit(&admission, "192.0.2.1", false), admit(&admission, "192.0.2.1", false)];
+        admission.resize(1, 1);
+        assert!(both.iter().all(Result::is_ok) && admit(&admission, "192.0.2.2", true).is_err());
+        drop(both);
+        assert!(admit(&admission, "192.0.2.2", true).is_ok());
+    }
+
+    #[test]
     fn an_ipv6_network_is_one_client() {
         let admission = Arc::new(Admission::new(9, 1));
         let _one = admit(&admission, "2001:db8:1:2::1", false).expect("a place");
@@ -136,7 +155,7 @@ mod tests {
         for last in 0..=255 {
             drop(admit(&admission, &format!("192.0.2.{last}"), false));
         }
-        let taken = admission.taken.lock().expect("no panic");
-        assert_eq!((taken.total, taken.by_client.len()), (0, 0));
+        let places = admission.places();
+        assert_eq!((places.total, places.by_client.len()), (0, 0));
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Shared {
     pub(super) spool: Arc<dyn Spool>,
     pub(super) observers: Observers,
     pub(super) memory: Memory,
-    pub(super) ids: IdSource,
-    pub(super) failed_logins: FailedLogins,
+    pub(super) ids: Arc<IdSource>,
+    pub(super) failed_logins: Arc<FailedLogins>,
 }
 
 /// What the connections of one listener share.

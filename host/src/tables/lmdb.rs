@@ -2,7 +2,13 @@
 //!
 //! Builders write into the same file in one transaction, which a reader sees whole or not at all; so there is nothing to open again.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::{self, Metadata},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, WithoutTls, types::Bytes};
 
@@ -11,8 +17,13 @@ use super::{Loaded, OpenError, Table, TableError, TableRow, source::fold};
 /// Address space for a table; the file grows with its content only.
 pub(super) const LARGEST: usize = 64 << 30;
 
+/// Tables that are open. LMDB forbids that a process opens a file twice, and a configuration that is read again has the same tables.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Lmdb>>> = Mutex::new(BTreeMap::new());
+
 /// A file that is asked through the page cache.
 pub(super) struct Lmdb {
+    /// Device and number of the file.
+    file: (u64, u64),
     env: Env<WithoutTls>,
     rows: Database<Bytes, Bytes>,
 }
@@ -21,8 +32,14 @@ impl Lmdb {
     /// Open a file.
     pub(super) fn open(path: &Path) -> Result<Loaded, OpenError> {
         let failed = |error: heed::Error| OpenError::new(path, error.to_string());
-        if !path.is_file() {
-            return Err(OpenError::new(path, "there is no such file"));
+        let metadata = fs::metadata(path).ok().filter(Metadata::is_file);
+        let metadata = metadata.ok_or_else(|| OpenError::new(path, "there is no such file"))?;
+        let file = (metadata.dev(), metadata.ino());
+        let place = fs::canonicalize(path).map_err(|error| OpenError::new(path, error.to_string()))?;
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|_, table| table.strong_count() > 0);
+        if let Some(table) = open.get(&place).and_then(Weak::upgrade).filter(|table| table.file == file) {
+            return Ok(Loaded { table, warnings: vec![] });
         }
         let mut options = EnvOpenOptions::new().read_txn_without_tls();
         options.map_size(LARGEST);
@@ -34,7 +51,9 @@ impl Lmdb {
         let rows = env.open_database(&transaction, None).map_err(failed)?;
         let rows = rows.ok_or_else(|| OpenError::new(path, "this database has no rows that could be looked up"))?;
         drop(transaction);
-        Ok(Loaded { table: Arc::new(Self { env, rows }), warnings: vec![] })
+        let table = Arc::new(Self { file, env, rows });
+        open.insert(place, Arc::downgrade(&table));
+        Ok(Loaded { table, warnings: vec![] })
     }
 }
 
@@ -70,5 +89,25 @@ impl Table for Lmdb {
             visit(TableRow { key: &text(key), value: &text(value), line: None });
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tables::{Compiled, build};
+
+    #[test]
+    fn a_table_can_be_open_twice() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let source = folder.path().join("t");
+        fs::write(&source, "a 1\n").expect("written");
+        build(&source, Compiled::Lmdb, &mut |_, _| {}).expect("built");
+        let path = folder.path().join("t.lmdb");
+        let tables = [Lmdb::open(&path).expect("open"), Lmdb::open(&path).expect("open again")];
+        for loaded in tables {
+            assert_eq!(loaded.table.lookup("a").expect("asked"), Some("1".to_owned()));
+        }
+        assert!(Lmdb::open(&path).is_ok(), "and after both are closed");
     }
 }

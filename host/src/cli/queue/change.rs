@@ -38,19 +38,19 @@ pub(super) fn run(args: &Args, change: Change) -> Result<ExitCode, Failure> {
     let state_dir = args.state_dir.path()?;
     // A queue that is not there must not be made by looking for it.
     drop(QueueView::open(&state_dir)?);
-    let request = Request::Queue { change, selection };
+    let request = Request::Queue { change, selection: selection.clone() };
     let changed = match control::ask(&state_dir, &request)? {
         Some(Answer::Changed(changed)) => changed,
         Some(Answer::Failed(why)) => return Err(why.into()),
-        None => change_here(&state_dir, request)?,
+        Some(_) => return Err("the relay answered something else".into()),
+        None => change_here(&state_dir, change, selection)?,
     };
     tell(changed, change, args.json);
     Ok(if changed.changed + changed.under_way > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// No relay runs: the queue is ours as long as it takes.
-fn change_here(state_dir: &Path, request: Request) -> Result<Changed, Failure> {
-    let Request::Queue { change, selection } = request;
+fn change_here(state_dir: &Path, change: Change, selection: Selection) -> Result<Changed, Failure> {
     let spool = SqliteSpool::open(state_dir)?;
     let runtime = output::runtime().map_err(|_| "there is no runtime")?;
     Ok(runtime.block_on(spool.change(change, selection))?)

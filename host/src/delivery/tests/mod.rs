@@ -32,6 +32,7 @@ use crate::{
 struct Bench {
     spool: Arc<SqliteSpool>,
     waker: Waker,
+    renewer: Renewer,
     seen: Seen,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
@@ -48,8 +49,9 @@ impl Bench {
         let spool = Arc::new(SqliteSpool::open(folder.path()).expect("a spool"));
         let (stop, shutdown) = watch::channel(false);
         let seen = Seen::default();
-        let waker = Delivery::start(settings, spool.clone(), stages.into(), seen.observers(), shutdown).waker();
-        Self { spool, waker, seen, _stop: stop, _folder: folder }
+        let delivery = Delivery::start(settings, spool.clone(), stages.into(), seen.observers(), shutdown);
+        let (waker, renewer) = (delivery.waker(), delivery.renewer());
+        Self { spool, waker, renewer, seen, _stop: stop, _folder: folder }
     }
 
     async fn with(script: Script) -> (Self, NextHop) {

@@ -65,3 +65,29 @@ async fn somebody_can_have_it_tried_at_once() {
     bench.settles(2, 0).await;
     assert_eq!(back.count("DATA"), 1);
 }
+
+#[tokio::test]
+async fn what_is_under_way_keeps_its_settings_and_what_waits_takes_the_new_ones() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let live = NextHop::start(vec![]).await;
+    let old = Route { concurrency: 1, ..route(&format!("smtp://{}", silent.local_addr().expect("an address"))) };
+    let bench = Bench::with_settings(settings(vec![old]), vec![]);
+    bench.send("Q1", sender(), &["a@b.example"]).await;
+    let (mut first, _) = silent.accept().await.expect("the first attempt");
+    for number in 2..5 {
+        bench.send(&format!("Q{number}"), sender(), &["a@b.example"]).await;
+    }
+    bench.renewer.renew(settings(vec![route(&format!("smtp://{}", live.address))]), Vec::new().into());
+    for _ in 0..3000 {
+        if live.count("DATA") == 3 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(live.count("DATA"), 3, "those that waited");
+    tokio::io::AsyncWriteExt::write_all(&mut first, b"554 5.3.2 no\r\n").await.expect("it still listens");
+    drop(first);
+    bench.settles(1, 0).await;
+    let told = bench.seen.lines();
+    assert!(told.iter().any(|line| line.starts_with("Q1 deferred (") && line.contains("5.3.2 no")), "{told:?}");
+}

@@ -15,7 +15,6 @@ use crate::{
     server::{
         ListenerSettings, Settings,
         decide::{Listener, Shared},
-        failed_logins::FailedLogins,
         tests::MemorySpool,
     },
     spool::IdSource,
@@ -56,8 +55,8 @@ async fn writes(reads: Vec<&'static [u8]>) -> Vec<String> {
     let settings = Settings { error_limit: u32::MAX, ..Settings::new("relay.example") };
     let listener = ListenerSettings::new("smtp", vec![]);
     let listener = Listener { session: Arc::new(settings.session(&listener)), settings: listener };
-    let (spool, ids) = (Arc::new(MemorySpool::default()), IdSource::new());
-    let (observers, memory, failed_logins) = (Observers::default(), settings.memory(), FailedLogins::default());
+    let (spool, ids) = (Arc::new(MemorySpool::default()), Arc::new(IdSource::new()));
+    let (observers, memory, failed_logins) = (Observers::default(), settings.memory(), Arc::default());
     let shared = Shared { settings, pipeline: Arc::default(), spool, observers, memory, ids, failed_logins };
     let peer: SocketAddr = "192.0.2.1:1000".parse().expect("an address");
     let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted: false };

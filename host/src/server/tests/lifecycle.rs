@@ -198,11 +198,44 @@ async fn several_listeners_serve() {
     let listeners =
         vec![ListenerSettings::new("a", vec![loopback, loopback]), ListenerSettings::new("b", vec![loopback])];
     let relay = Relay::with(Settings { listeners, ..settings() }, Pipeline::default(), MemorySpool::default()).await;
-    let names: Vec<&str> = relay.server.addresses().iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<String> = relay.server.addresses().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["a", "a", "b"]);
     for (_, address) in relay.server.addresses() {
         let mut client = Client { stream: BufReader::new(TcpStream::connect(address).await.expect("connects")) };
         assert!(client.reply().await.starts_with("220"));
     }
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn new_settings_hold_for_new_connections_and_a_broken_address_changes_nothing() {
+    let relay = Relay::start(Pipeline::default()).await;
+    let mut old = relay.connect().await;
+    let before = relay.server.addresses();
+    let named = |hostname: &str, listeners| Settings { hostname: hostname.to_owned(), listeners, ..settings() };
+    let any = |name: &str| ListenerSettings::new(name, vec!["127.0.0.1:0".parse().expect("an address")]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let clash = ListenerSettings::new("clash", vec![taken.local_addr().expect("bound")]);
+    let broken = relay.server.renew(named("broken.example", vec![any("smtp"), any("new"), clash]), Arc::default());
+    assert!(broken.is_err() && relay.server.addresses() == before);
+    assert_eq!(relay.connect_silently().await.reply().await, "220 relay.example ESMTP Mailweir");
+
+    relay.server.renew(named("new.example", vec![any("smtp"), any("new")]), Arc::default()).expect("renewed");
+    let after = relay.server.addresses();
+    assert_eq!((after.len(), &after[0]), (2, &before[0]));
+    assert_eq!(relay.connect_silently().await.reply().await, "220 new.example ESMTP Mailweir");
+    assert_eq!(old.say("HELO client.example").await, "250 relay.example", "an open session ends as it began");
+
+    relay.server.renew(named("new.example", vec![any("new")]), Arc::default()).expect("renewed");
+    assert_eq!(relay.server.addresses(), after[1..]);
+    for _ in 0..1000 {
+        if TcpStream::connect(before[0].1).await.is_err() {
+            break;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(TcpStream::connect(before[0].1).await.is_err(), "given up");
+    assert_eq!(old.say("NOOP").await, "250 2.0.0 Ok", "its sessions go on");
+    old.say("QUIT").await;
     relay.stop().await;
 }

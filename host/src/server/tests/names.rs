@@ -10,7 +10,6 @@ use crate::{
     server::{
         connection::Connection,
         decide::{Desk, Listener, Shared},
-        failed_logins::FailedLogins,
     },
     spool::IdSource,
 };
@@ -28,7 +27,7 @@ const ZONE: [&str; 5] = [
 async fn first_line(settings: Settings, peer: &str) -> String {
     let listener = ListenerSettings::new("smtp", vec![]);
     let listener = Arc::new(Listener { session: Arc::new(settings.session(&listener)), settings: listener });
-    let (spool, ids, failed_logins) = (Arc::new(MemorySpool::default()), IdSource::new(), FailedLogins::default());
+    let (spool, ids, failed_logins) = (Arc::new(MemorySpool::default()), Arc::new(IdSource::new()), Arc::default());
     let (pipeline, observers, memory) = (Arc::default(), Observers::default(), settings.memory());
     let shared = Shared { settings, pipeline, spool: spool.clone(), observers, memory, ids, failed_logins };
     let peer = peer.parse().expect("an address");
