@@ -1,13 +1,33 @@
-//! What the fuzz targets share. The core (`smtp` and the `mail` that it needs) is compiled here by itself, which it allows because it knows
-//! nothing of the rest: instrumenting Wasmtime and SQLite beside it would take minutes and find nothing.
+//! What the fuzz targets share. The core (`smtp`, the `mail` that it needs, and the headers of proxies before it) is compiled here by itself,
+//! which it allows because it knows nothing of the rest: instrumenting Wasmtime and SQLite beside it would take minutes and find nothing.
 
 #[path = "../src/mail/mod.rs"]
 pub mod mail;
+#[path = "../src/server/proxy.rs"]
+mod proxy;
 #[path = "../src/smtp/mod.rs"]
 pub mod smtp;
 
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
 use bytes::BytesMut;
 use smtp::Reply;
+use tokio::runtime::{Builder, Runtime};
+
+/// The proxy that a header comes from.
+pub const PROXY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 9));
+
+thread_local! {
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+}
+
+/// Who the client is by the header that `octets` begin with, and what is left for it to say; none where that is no header.
+pub fn proxied(octets: &[u8]) -> Option<(SocketAddr, &[u8])> {
+    let mut rest = octets;
+    let proxies = ["127.0.0.1".parse().expect("a network")];
+    let client = RUNTIME.with(|runtime| runtime.block_on(proxy::client(&mut rest, PROXY, &proxies)));
+    client.ok().map(|client| (client, rest))
+}
 
 /// Cut `octets` into pieces of lengths that only they themselves choose, so that any text is a good seed.
 pub fn pieces(octets: &[u8]) -> Vec<&[u8]> {

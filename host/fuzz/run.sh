@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 export RUSTC_BOOTSTRAP=1
 corpus=../../target/fuzz-corpus
 python3 seeds.py "$corpus"
-for target in ${TARGETS:-command data session}; do
+for target in ${TARGETS:-command data proxy session}; do
     cargo fuzz run --fuzz-dir . --sanitizer none --target-dir ../../target/fuzz "$target" "$corpus/$target" -- \
         -runs="${N:-1000000}" -dict=smtp.dict -max_len=4096 -timeout=5 -print_final_stats=1
 done

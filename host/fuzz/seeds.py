@@ -1,6 +1,6 @@
 """Writes seeds for the fuzz targets: what the clients say in tests/dialogues, and the texts beside this file.
 
-usage: seeds.py FOLDER    makes FOLDER/command, FOLDER/data and FOLDER/session
+usage: seeds.py FOLDER    makes a folder for each target in it
 """
 
 import pathlib
@@ -41,9 +41,9 @@ def client(dialogue: pathlib.Path) -> bytes:
 
 
 def main(folder: pathlib.Path) -> None:
-    for target in ("command", "data", "session"):
+    for target in ("command", "data", "proxy", "session"):
         (folder / target).mkdir(parents=True, exist_ok=True)
-    for target in ("command", "data"):
+    for target in ("command", "data", "proxy"):
         for seed in (HERE / "seeds" / target).iterdir():
             shutil.copy(seed, folder / target / seed.name)
     for dialogue in sorted((HERE / "../../tests/dialogues").glob("*/*.smtp")):
