@@ -7,11 +7,14 @@ use std::{
     process::{Command, Stdio},
 };
 
+use regex::Regex;
+
 use crate::{
     certificates::Authority,
     client::Client,
     clients::{run, text as text_of},
     examples::{example, free_port},
+    metrics::scrape,
     relay::{Relay, wait_until},
     sink::Sink,
     tls_client::connect,
@@ -37,6 +40,11 @@ pub(crate) struct Submission {
 
 impl Submission {
     pub(crate) fn start(auth: &str, rest: &str) -> Self {
+        Self::start_with_head("", auth, rest)
+    }
+
+    /// The same, with what belongs above all tables.
+    fn start_with_head(head: &str, auth: &str, rest: &str) -> Self {
         let (authority, sink) = (Authority::new(), Sink::start());
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");
@@ -48,7 +56,7 @@ impl Submission {
         ];
         fs::write(folder.path().join("users"), users.concat()).expect("written");
         let text = format!(
-            "hostname = \"relay.example.com\"\nstate-dir = \"state\"\n[listen.submission]\naddresses = [\"127.0.0.1:0\"]\n\
+            "{head}hostname = \"relay.example.com\"\nstate-dir = \"state\"\n[listen.submission]\naddresses = [\"127.0.0.1:0\"]\n\
              tls = {{ certificate = \"relay.pem\", key = \"relay.key\" }}\n\
              auth = {{ users = \"users\"{auth} }}\n[networks]\ntrusted = [\"192.0.2.0/24\"]\n\
              [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n\
@@ -155,6 +163,34 @@ fn guesses_take_longer_and_longer_and_end() {
     // A new connection doesn't help.
     assert!(submission.client().command(RIGHT).expect("a reply").starts_with("421 4.7.0"));
     assert!(submission.relay.log().contains("failures=3"), "{}", submission.relay.log());
+}
+
+#[test]
+fn logins_are_told_to_all_who_watch() {
+    let submission = Submission::start_with_head(
+        "log-format = \"postfix\"\n",
+        ", failures = 2, failure-delay = \"1ms\"",
+        "[admin]\naddress = \"127.0.0.1:0\"\n",
+    );
+    let login = |password| submission.swaks(&["--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", password]);
+    assert!(login("secret").contains("250 2.0.0 Ok: queued as"));
+    for reply in ["535 5.7.8", "535 5.7.8", "421 4.7.0"] {
+        let said = login("wrong");
+        assert!(said.contains(reply), "{said}");
+    }
+    let counted = |name: &str| scrape(&submission.relay)[name];
+    for (result, count) in [("accepted", 1.0), ("rejected", 2.0), ("deferred", 1.0)] {
+        assert_eq!(counted(&format!("mailweir_logins_total{{result=\"{result}\"}}")), count, "{result}");
+    }
+    assert_eq!(counted("mailweir_refusals_total{command=\"AUTH\",class=\"5\"}"), 2.0);
+    let told = |pattern: &str| Regex::new(pattern).expect("a pattern").find_iter(&submission.relay.log()).count();
+    for (pattern, count) in [
+        (r"postfix/smtpd\[\d+\]: \w+: client=unknown\[127\.0\.0\.1\], sasl_method=LOGIN, sasl_username=joe\n", 1),
+        (r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: authentication failed, sasl_username=joe\n", 2),
+        (r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: too many failed logins, sasl_username=joe\n", 1),
+    ] {
+        wait_until(pattern, || told(pattern) == count);
+    }
 }
 
 #[test]

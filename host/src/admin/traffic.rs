@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use crate::{
-    events::{Attempted, Disconnected, Event, Fate, Observer, Outcome, Received, Refused},
+    events::{Attempted, Disconnected, Event, Fate, Login, Observer, Outcome, Received, Refused},
     smtp::{Reply, Verb},
 };
 
@@ -16,6 +16,8 @@ use crate::{
 const DELAYS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0, 3_600.0, 21_600.0, 86_400.0];
 
+/// Values of `result` of logins.
+const LOGIN_RESULTS: [&str; 3] = ["accepted", "rejected", "deferred"];
 /// Values of `result` of messages that came in.
 const MESSAGE_RESULTS: [&str; 5] = ["queued", "held", "discarded", "rejected", "deferred"];
 /// Values of `result` of recipients at an attempt.
@@ -30,6 +32,7 @@ pub struct Traffic {
     ended: Counters<2>,
     aborted: Counter,
     refusals: Counters<2>,
+    logins: Counters<1>,
     messages: Counters<1>,
     octets: Counter,
     recipients: Counter,
@@ -48,6 +51,7 @@ impl Default for Traffic {
             ended: Family::default(),
             aborted: Counter::default(),
             refusals: Family::default(),
+            logins: Family::default(),
             messages: Family::default(),
             octets: Counter::default(),
             recipients: Counter::default(),
@@ -56,6 +60,9 @@ impl Default for Traffic {
             delay: Histogram::new(DELAYS),
             reports: Counter::default(),
         };
+        for result in LOGIN_RESULTS {
+            drop(traffic.logins.get_or_create(&[("result", result)]));
+        }
         for result in MESSAGE_RESULTS {
             drop(traffic.messages.get_or_create(&[("result", result)]));
         }
@@ -68,7 +75,7 @@ impl Default for Traffic {
 
 impl Traffic {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let Self { sessions, open, ended, aborted, refusals, .. } = self;
+        let Self { sessions, open, ended, aborted, refusals, logins, .. } = self;
         registry.register("sessions", "Sessions that began", sessions.clone());
         registry.register("sessions_open", "Sessions that are open", open.clone());
         let help = "Sessions that ended, by whether they had TLS and whether the client logged in";
@@ -77,6 +84,7 @@ impl Traffic {
         registry.register("sessions_aborted", help, aborted.clone());
         let help = "Refused commands and greetings, by class of the reply (4 or 5)";
         registry.register("refusals", help, refusals.clone());
+        registry.register("logins", "Names and passwords that were told, by what became of them", logins.clone());
         let Self { messages, octets, recipients, .. } = self;
         registry.register("messages", "Complete messages that came in, by what became of them", messages.clone());
         let help = "Octets of messages that were taken";
@@ -106,9 +114,21 @@ impl Traffic {
         }
     }
 
-    fn refused(&self, event: &Refused<'_>) {
-        let command = event.verb.map_or("connect", Verb::name);
-        self.refusals.get_or_create(&[("command", command), ("class", class(event.reply))]).inc();
+    fn refused(&self, verb: Option<Verb>, reply: &Reply) {
+        let command = verb.map_or("connect", Verb::name);
+        self.refusals.get_or_create(&[("command", command), ("class", class(reply))]).inc();
+    }
+
+    fn login(&self, event: &Login<'_>) {
+        let result = match event.refusal.map(|refusal| class(refusal.reply)) {
+            None => "accepted",
+            Some("5") => "rejected",
+            Some(_) => "deferred",
+        };
+        self.logins.get_or_create(&[("result", result)]).inc();
+        if let Some(refusal) = event.refusal {
+            self.refused(Some(Verb::Auth), refusal.reply);
+        }
     }
 
     fn received(&self, event: &Received<'_>) {
@@ -155,7 +175,8 @@ impl Observer for Traffic {
                 self.open.inc();
             }
             Event::Disconnected(event) => self.disconnected(event),
-            Event::Refused(event) => self.refused(event),
+            Event::Refused(Refused { verb, reply, .. }) => self.refused(*verb, reply),
+            Event::Login(event) => self.login(event),
             Event::Received(event) => self.received(event),
             Event::Attempted(event) => self.attempted(event),
             Event::Reported(_) => drop(self.reports.inc()),

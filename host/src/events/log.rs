@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{Attempted, Disconnected, Event, Fate, Observer, Outcome, Received, Refused, Reported};
+use super::{Attempted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Outcome, Received, Refused, Reported};
 use crate::smtp::Verb;
 
 /// Writes one line for each event, with its facts as fields.
@@ -14,6 +14,7 @@ impl Observer for Log {
             Event::Connected(client) => tracing::debug!(client = %client.peer, trusted = client.trusted, "connect"),
             Event::Disconnected(event) => disconnected(event),
             Event::Refused(event) => refused(event),
+            Event::Login(event) => login(event),
             Event::Received(event) => received(event),
             Event::Attempted(event) => attempted(event),
             Event::Removed(id) => tracing::debug!(id, "removed"),
@@ -45,6 +46,17 @@ fn refused(event: &Refused<'_>) {
         reply = %event.reply,
         "refused"
     );
+}
+
+fn login(event: &Login<'_>) {
+    let Login { login, failures, .. } = *event;
+    let (client, mechanism) = (event.client.peer.ip(), event.mechanism.name());
+    match event.refusal {
+        None => tracing::info!(%client, mechanism, login, "logged in"),
+        Some(LoginRefusal { reason, reply }) => {
+            tracing::warn!(%client, mechanism, login, failures, reason, %reply, "login refused");
+        }
+    }
 }
 
 fn received(event: &Received<'_>) {

@@ -16,7 +16,7 @@ use std::{
 use crate::{
     mail::{Address, Client, Envelope, Recipient, ReversePath},
     pipeline::{Refusal, StageTime},
-    smtp::{Reply, Transaction, Verb},
+    smtp::{Mechanism, Reply, Transaction, Verb},
 };
 
 pub use counts::CommandCounts;
@@ -57,6 +57,8 @@ pub enum Event<'a> {
     Disconnected(Disconnected<'a>),
     /// A command was refused.
     Refused(Refused<'a>),
+    /// A client told a name and a password.
+    Login(Login<'a>),
     /// A complete message came in and was answered.
     Received(Received<'a>),
     /// A recipient has the answer of an attempt to deliver.
@@ -101,6 +103,30 @@ pub struct Refused<'a> {
     pub extended: bool,
 }
 
+/// A name and a password that were compared with those that are known, or could not be.
+#[derive(Debug)]
+pub struct Login<'a> {
+    /// Who told them.
+    pub client: &'a Client,
+    /// How.
+    pub mechanism: Mechanism,
+    /// The name.
+    pub login: &'a str,
+    /// Failures of this client in the last hour, with this one.
+    pub failures: u32,
+    /// Why it isn't believed, if it isn't.
+    pub refusal: Option<LoginRefusal<'a>>,
+}
+
+/// Why somebody did not log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginRefusal<'a> {
+    /// For the operator.
+    pub reason: &'a str,
+    /// What the client heard, which tells less.
+    pub reply: &'a Reply,
+}
+
 /// A complete message.
 #[derive(Debug)]
 pub struct Received<'a> {
@@ -108,6 +134,8 @@ pub struct Received<'a> {
     pub id: &'a str,
     /// Who brought it.
     pub client: &'a Client,
+    /// How the client logged in, if it did: a mechanism of AUTH, or XCLIENT.
+    pub login_method: Option<&'a str>,
     /// As MAIL gave it.
     pub sender: &'a ReversePath,
     /// As the filters left it; of a message that was refused or discarded, as the client gave it.

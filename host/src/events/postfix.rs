@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Attempted, Disconnected, Event, Fate, Observer, Outcome, Received, Refused};
+use super::{Attempted, Disconnected, Event, Fate, Login, Observer, Outcome, Received, Refused};
 use crate::{
     mail::{Client, Recipient, rfc3339},
     pipeline::Phase,
@@ -50,6 +50,7 @@ fn lines(event: &Event<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
         Event::Connected(client) => line("smtpd", format_args!("connect from {}", Host(client))),
         Event::Disconnected(event) => disconnected(event, line),
         Event::Refused(event) => refused(event, line),
+        Event::Login(event) => login(event, line),
         Event::Received(event) => received(event, line),
         Event::Attempted(event) => attempted(event, line),
         Event::Reported(event) => {
@@ -91,12 +92,24 @@ fn refused(event: &Refused<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) 
     line("smtpd", format_args!("NOQUEUE: reject: {moment} from {host}: {reply};{about}{end}"));
 }
 
+/// In the form that Postfix has since 3.8. Of those that succeed it tells with their messages.
+fn login(event: &Login<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    let Some(refusal) = event.refusal else { return };
+    let (host, mechanism, login) = (Host(event.client), event.mechanism.name(), event.login);
+    let why = refusal.reason;
+    line(
+        "smtpd",
+        format_args!("warning: {host}: SASL {mechanism} authentication failed: {why}, sasl_username={login}"),
+    );
+}
+
 fn received(event: &Received<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
     let (id, host) = (event.id, Host(event.client));
-    match &event.client.login {
-        Some(login) => line("smtpd", format_args!("{id}: client={host}, sasl_username={login}")),
-        None => line("smtpd", format_args!("{id}: client={host}")),
+    let mut client = format!("client={host}");
+    if let (Some(method), Some(login)) = (event.login_method, &event.client.login) {
+        write!(client, ", sasl_method={method}, sasl_username={login}").ok();
     }
+    line("smtpd", format_args!("{id}: {client}"));
     line("cleanup", format_args!("{id}: message-id={}", event.message_id));
     let (what, why) = match event.fate {
         Fate::Queued => {
@@ -204,9 +217,10 @@ fn seconds(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        events::{CommandCounts, Delays},
+        events::{CommandCounts, Delays, LoginRefusal},
         mail::{Address, Envelope, ReversePath},
         pipeline::Refusal,
+        smtp::Mechanism,
     };
 
     fn client() -> Client {
@@ -270,8 +284,25 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_of_a_message() {
+    fn logins() {
         let client = client();
+        let reply = Reply::new(535, EnhancedCode(5, 7, 8), "Error: authentication failed");
+        let event = |refusal| {
+            let login = Login { client: &client, mechanism: Mechanism::Plain, login: "joe", failures: 1, refusal };
+            written(&Event::Login(login))
+        };
+        assert!(event(None).is_empty());
+        assert_eq!(
+            event(Some(LoginRefusal { reason: "authentication failed", reply: &reply })),
+            [
+                "smtpd: warning: mx.example.org[192.0.2.7]: SASL PLAIN authentication failed: authentication failed,                  sasl_username=joe"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_becomes_of_a_message() {
+        let client = Client { login: Some("joe".to_owned()), ..client() };
         let sender = ReversePath::parse("a@example.org").expect("a path");
         let envelope = Envelope::new(sender.clone(), vec![Recipient::new(address("b@example.net"))]);
         let reply = Reply::new(550, EnhancedCode(5, 7, 1), "no");
@@ -279,6 +310,7 @@ mod tests {
             let received = Received {
                 id: "Q1",
                 client: &client,
+                login_method: Some("PLAIN"),
                 sender: &sender,
                 envelope: &envelope,
                 size: 300,
@@ -290,17 +322,18 @@ mod tests {
                 reply: &reply,
                 extended: false,
             };
-            written(&Event::Received(received)).split_off(1)
+            written(&Event::Received(received))
         };
         let about = "from=<a@example.org> to=<b@example.net> proto=SMTP helo=<laptop>";
         let from = "END-OF-MESSAGE from mx.example.org[192.0.2.7]:";
+        let first = "smtpd: Q1: client=mx.example.org[192.0.2.7], sasl_method=PLAIN, sasl_username=joe";
         for (fate, last) in [
             (Fate::Queued, "qmgr: Q1: from=<a@example.org>, size=300, nrcpt=1 (queue active)".to_owned()),
             (Fate::Held("odd"), format!("cleanup: Q1: hold: {from} odd; {about}")),
             (Fate::Discarded("spam"), format!("cleanup: Q1: discard: {from} spam; {about}")),
             (Fate::Refused, format!("cleanup: Q1: milter-reject: {from} 5.7.1 no; {about}")),
         ] {
-            assert_eq!(event(fate), ["cleanup: Q1: message-id=<x@y>".to_owned(), last]);
+            assert_eq!(event(fate), [first.to_owned(), "cleanup: Q1: message-id=<x@y>".to_owned(), last]);
         }
     }
 

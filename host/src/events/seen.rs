@@ -39,6 +39,10 @@ fn line(event: &Event<'_>) -> String {
             let verb = event.verb.map_or("CONNECT", Verb::name);
             format!("refused {verb} by {stage}: <{sender}> > {recipient}: {}", event.reply)
         }
+        Event::Login(event) => {
+            let reply = event.refusal.map_or_else(|| "yes".to_owned(), |refusal| refusal.reply.to_string());
+            format!("login {} {} {}: {reply}", event.mechanism.name(), event.login, event.failures)
+        }
         Event::Received(event) => {
             let fate = match event.fate {
                 Fate::Queued => "queued".to_owned(),

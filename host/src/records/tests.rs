@@ -35,6 +35,7 @@ fn tell_all(observer: &dyn Observer, time: SystemTime) {
         &Event::Received(Received {
             id: "Q1",
             client: &client,
+            login_method: None,
             sender: &sender,
             envelope: &envelope,
             size: 1234,

@@ -12,6 +12,7 @@ use super::{
     password::{self, PasswordError, Scheme},
 };
 use crate::{
+    events::{Event, Login, LoginRefusal},
     smtp::{Credentials, EnhancedCode, Reply},
     tables::{Table, TableError},
 };
@@ -109,10 +110,11 @@ impl Desk {
         } else {
             Err(AuthError::TooMany)
         };
-        let (mechanism, login) = (credentials.mechanism.name(), &credentials.login);
+        let login = &credentials.login;
         let Err(error) = verified else {
-            tracing::info!(client = %address, mechanism, login, "logged in");
+            self.tell_login(credentials, failed.count(address, begin), None);
             Arc::make_mut(&mut self.client).login = Some(login.clone());
+            self.login_method = Some(credentials.mechanism.name());
             return Ok(());
         };
         if let AuthError::Table(_) | AuthError::Hash(_) = &error {
@@ -123,8 +125,14 @@ impl Desk {
             count = failed.add(address, begin);
             sleep_until((begin + auth.failure_delay * count.min(LONGEST_WAIT)).into()).await;
         }
-        let reply = error.reply(&self.shared.settings.hostname);
-        tracing::warn!(client = %address, mechanism, login, failures = count, %reply, "login refused");
+        let (reason, reply) = (error.to_string(), error.reply(&self.shared.settings.hostname));
+        self.tell_login(credentials, count, Some(LoginRefusal { reason: &reason, reply: &reply }));
         Err(reply)
+    }
+
+    fn tell_login(&self, credentials: &Credentials, failures: u32, refusal: Option<LoginRefusal<'_>>) {
+        let Credentials { mechanism, login, .. } = credentials;
+        let login = Login { client: &self.client, mechanism: *mechanism, login, failures, refusal };
+        self.shared.observers.tell(&Event::Login(login));
     }
 }

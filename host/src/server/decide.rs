@@ -42,6 +42,8 @@ pub(super) struct Desk {
     pub(super) listener: Arc<Listener>,
     pub(super) client: Arc<Client>,
     pub(super) stages: SessionStages,
+    /// How the client logged in, if it did.
+    pub(super) login_method: Option<&'static str>,
     /// Whether the client said EHLO.
     extended: bool,
 }
@@ -49,7 +51,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(shared: Arc<Shared>, listener: Arc<Listener>, client: Client) -> Self {
         let stages = SessionStages::new(Arc::clone(&shared.pipeline.session), shared.settings.delay_reject);
-        Self { shared, listener, client: Arc::new(client), stages, extended: false }
+        Self { shared, listener, client: Arc::new(client), stages, login_method: None, extended: false }
     }
 
     /// The connection is under TLS from here on; what the client said of itself before doesn't count.
@@ -58,6 +60,7 @@ impl Desk {
         client.helo = None;
         client.login = None;
         client.tls = Some(tls);
+        self.login_method = None;
     }
 
     /// Before the greeting.
@@ -131,7 +134,11 @@ impl Desk {
     async fn xclient(&mut self, xclient: &Xclient) -> Result<(), Reply> {
         let Shared { settings, pipeline, .. } = &*self.shared;
         let client = Arc::make_mut(&mut self.client);
+        let login = client.login.clone();
         xclient.apply(client);
+        if client.login != login {
+            self.login_method = Some(Verb::Xclient.name());
+        }
         client.trusted = settings.trusts(client.peer.ip());
         self.stages = SessionStages::new(Arc::clone(&pipeline.session), settings.delay_reject);
         self.connect().await

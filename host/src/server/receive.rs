@@ -65,6 +65,7 @@ impl Desk {
         self.shared.observers.tell(&Event::Received(events::Received {
             id: &id,
             client: &self.client,
+            login_method: self.login_method,
             sender: &given.sender,
             envelope: way.queued.as_ref().unwrap_or(&given),
             size,
