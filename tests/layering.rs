@@ -17,7 +17,7 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("control", &["spool"]),
     ("pipeline", &["files", "mail", "smtp"]),
     ("sandbox", &["dns", "files", "mail", "pipeline", "smtp", "tables"]),
-    ("events", &["mail", "pipeline", "smtp"]),
+    ("events", &["mail", "pipeline", "smtp", "spool"]),
     ("records", &["events", "mail", "pipeline", "smtp", "spool"]),
     ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
     ("server", &["dns", "events", "files", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),

@@ -1,5 +1,7 @@
 //! `mailweir records`: what became of a message, as the relay wrote it down, also after it was killed.
 
+use std::net::TcpListener;
+
 use serde_json::Value;
 
 use crate::{
@@ -50,6 +52,45 @@ fn the_way_of_a_message_is_told_also_after_a_kill() {
     let mut client = Client::connect(relay.address()).expect("a session");
     client.send("a@host.example.org", &["c@example.net"], b"Subject: x\r\n\r\ny\r\n").expect("a reply");
     wait_until("the next one is written down behind", || events(&relay, &["--event", "delivered"]).len() == 2);
+}
+
+#[test]
+fn what_operators_do_is_written_down_with_or_without_a_relay() {
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
+    let mut relay = Relay::start("", free);
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let reply = client.send("a@example.org", &["b@x.example", "c@y.example"], b"Subject: x\r\n\r\n").expect("a reply");
+    let id = reply.rsplit(' ').next().expect("an id").to_owned();
+    wait_until("both were tried", || events(&relay, &["--event", "deferred"]).len() == 2);
+    let change = |relay: &Relay, args: &[&str]| {
+        let output = relay.command(&[&["queue"], args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    change(&relay, &["hold", "--domain", "x.example"]);
+    change(&relay, &["flush", "--domain", "y.example"]);
+    wait_until("both changes are written down", || {
+        ["held", "flushed"].iter().all(|event| events(&relay, &["--event", event]).len() == 1)
+    });
+    assert!(relay.stop());
+    change(&relay, &["release", "--all"]);
+    change(&relay, &["requeue", "--domain", "y.example"]);
+    change(&relay, &["delete", &id]);
+    let note = format!("by the operator (uid {})", rustix::process::getuid().as_raw());
+    let found = events(&relay, &[&id]);
+    let short = |record: &Value| format!("{} {}", record["event"], record["recipient"]).replace('"', "");
+    let done: Vec<_> = found.iter().filter(|record| record["note"] == *note).map(short).collect();
+    assert_eq!(
+        done,
+        [
+            "held b@x.example",
+            "flushed c@y.example",
+            "released b@x.example",
+            "requeued c@y.example",
+            "deleted b@x.example",
+            "deleted c@y.example"
+        ]
+    );
+    assert!(found.iter().all(|record| record["sender"] == "a@example.org"), "{found:#?}");
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl Observer for Traffic {
             Event::Received(event) => self.received(event),
             Event::Attempted(event) => self.attempted(event),
             Event::Reported(_) => drop(self.reports.inc()),
-            Event::Removed(_) => {}
+            Event::Operated(_) | Event::Removed(_) => {}
         }
     }
 }

@@ -108,9 +108,9 @@ impl App {
         let (settings, filters) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
         let server = Server::start(settings, filters, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers, shutdown);
+        let delivery = Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers.clone(), shutdown);
         let running = Arc::new(Running::new(server, delivery.renewer(), pipeline, Fixed::of(&self.config)));
-        let operator = Operator { spool, waker: delivery.waker(), running: Arc::clone(&running) };
+        let operator = Operator { spool, waker: delivery.waker(), running: Arc::clone(&running), observers };
         let state_dir = self.config.state_dir.clone();
         // Its filters and tables are others' from here on, who may get new ones.
         drop(self);

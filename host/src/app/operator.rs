@@ -7,7 +7,8 @@ use crate::{
     config::{Diagnostic, Source},
     control::{Answer, Handler, Request},
     delivery::Waker,
-    spool::{Change, Selection, SqliteSpool},
+    events::{Event, Observers, Operated},
+    spool::{Change, ChangedRecipient, Selection, SqliteSpool},
 };
 
 /// The one who answers.
@@ -15,13 +16,14 @@ pub(super) struct Operator {
     pub(super) spool: Arc<SqliteSpool>,
     pub(super) waker: Waker,
     pub(super) running: Arc<Running>,
+    pub(super) observers: Observers,
 }
 
 impl Handler for Operator {
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+    fn answer(&self, request: Request, operator: u32) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
         Box::pin(async move {
             match request {
-                Request::Queue { change, selection } => self.change(change, selection).await,
+                Request::Queue { change, selection } => self.change(change, selection, operator).await,
                 Request::Reload => self.reload().await,
             }
         })
@@ -29,12 +31,15 @@ impl Handler for Operator {
 }
 
 impl Operator {
-    async fn change(&self, change: Change, selection: Selection) -> Answer {
+    async fn change(&self, change: Change, selection: Selection, operator: u32) -> Answer {
         // Before the change, so that what it makes due meets no destination that is left alone.
         if matches!(change, Change::Flush | Change::Release | Change::Requeue) {
             self.waker.wake();
         }
-        match self.spool.change(change, selection.clone()).await {
+        let tell = |recipient: &ChangedRecipient| {
+            self.observers.tell(&Event::Operated(Operated { change, recipient, operator }));
+        };
+        match self.spool.change(change, selection.clone(), &tell).await {
             Ok(changed) => {
                 tracing::info!(?change, ?selection, ?changed, "the queue is changed");
                 Answer::Changed(changed)

@@ -61,7 +61,7 @@ enum EventArg {
     Received,
     /// It, or the sender or recipient, was refused.
     Rejected,
-    /// It is kept until somebody releases it.
+    /// It is kept until somebody releases it, as a filter or an operator wants it.
     Held,
     /// It was forgotten, as somebody configured it.
     Discarded,
@@ -75,6 +75,14 @@ enum EventArg {
     Expired,
     /// The sender was sent a report.
     Reported,
+    /// An operator released it.
+    Released,
+    /// An operator let it begin anew.
+    Requeued,
+    /// An operator deleted it.
+    Deleted,
+    /// An operator wanted it to be tried at once.
+    Flushed,
 }
 
 impl Args {

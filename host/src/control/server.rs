@@ -29,8 +29,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// The one who does what is asked for.
 pub trait Handler: Send + Sync + 'static {
-    /// Do it, and say what came of it.
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
+    /// Do it for the operator with this uid, and say what came of it.
+    fn answer(&self, request: Request, operator: u32) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>>;
 }
 
 /// The open socket; it is gone when this is dropped.
@@ -84,12 +84,13 @@ async fn listen(listener: UnixListener, handler: Arc<dyn Handler>) {
 }
 
 async fn serve(stream: UnixStream, handler: &dyn Handler) -> io::Result<()> {
+    let operator = stream.peer_cred()?.uid();
     let mut stream = BufReader::new(stream);
     let mut line = String::new();
     let mut request = (&mut stream).take(LONGEST);
     timeout(PATIENCE, request.read_line(&mut line)).await.map_err(|_| io::ErrorKind::TimedOut)??;
     let answer = match serde_json::from_str(&line) {
-        Ok(request) => handler.answer(request).await,
+        Ok(request) => handler.answer(request, operator).await,
         Err(error) => Answer::Failed(format!("this request is not understood: {error}")),
     };
     let mut answer = serde_json::to_vec(&answer)?;

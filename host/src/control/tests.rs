@@ -13,7 +13,7 @@ use super::*;
 struct Counting;
 
 impl Handler for Counting {
-    fn answer(&self, request: Request) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
+    fn answer(&self, request: Request, _: u32) -> Pin<Box<dyn Future<Output = Answer> + Send + '_>> {
         let Request::Queue { selection, .. } = request else { unreachable!("no test asks for more") };
         let selected = selection.ids.len() as u64;
         Box::pin(async move { Answer::Changed(Changed { selected, ..Changed::default() }) })

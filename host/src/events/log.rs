@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
-use super::{Attempted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Outcome, Received, Refused, Reported};
-use crate::smtp::Verb;
+use super::{
+    Attempted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Operated, Outcome, Received, Refused, Reported,
+};
+use crate::{smtp::Verb, spool::Change};
 
 /// Writes one line for each event, with its facts as fields.
 pub struct Log;
@@ -17,6 +19,7 @@ impl Observer for Log {
             Event::Login(event) => login(event),
             Event::Received(event) => received(event),
             Event::Attempted(event) => attempted(event),
+            Event::Operated(event) => operated(event),
             Event::Removed(id) => tracing::debug!(id, "removed"),
             Event::Reported(Reported { id, report, to }) => tracing::info!(id, report, %to, "the sender is told"),
         }
@@ -92,5 +95,15 @@ fn attempted(event: &Attempted<'_>) {
         Outcome::Expired(reply) => tracing::warn!(id, to, relay, delay, %reply, "expired"),
         Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
         Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+    }
+}
+
+fn operated(event: &Operated<'_>) {
+    let Operated { change, recipient, operator } = *event;
+    let (id, to, under_way, what) = (&recipient.id, &recipient.address, recipient.under_way, change.done());
+    match change {
+        // Nothing becomes of it by that alone.
+        Change::Flush => tracing::debug!(id, to, operator, "{what} by an operator"),
+        _ => tracing::info!(id, to, operator, under_way, "{what} by an operator"),
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     mail::{Address, Client, Envelope, Recipient, ReversePath},
     pipeline::{Refusal, StageTime},
     smtp::{Mechanism, Reply, Transaction, Verb},
+    spool::{Change, ChangedRecipient},
 };
 
 pub use counts::CommandCounts;
@@ -65,6 +66,8 @@ pub enum Event<'a> {
     Attempted(Attempted<'a>),
     /// A report to the sender of a message was put into the queue (RFC 3464).
     Reported(Reported<'a>),
+    /// An operator changed a recipient of the queue.
+    Operated(Operated<'a>),
     /// Nothing is left of the message with this queue id: each recipient has what becomes of it.
     Removed(&'a str),
 }
@@ -233,6 +236,17 @@ pub enum Outcome<'a> {
     Held(&'a str),
     /// It is forgotten, as somebody configured it; the reason.
     Discarded(&'a str),
+}
+
+/// What an operator did to a recipient of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operated<'a> {
+    /// What it was.
+    pub change: Change,
+    /// To whom.
+    pub recipient: &'a ChangedRecipient,
+    /// Who the system says the operator is (uid).
+    pub operator: u32,
 }
 
 /// A report about a message.

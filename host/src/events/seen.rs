@@ -65,6 +65,7 @@ fn line(event: &Event<'_>) -> String {
             let recipient = event.recipient.address.as_str();
             format!("{} {outcome} <{}> > {recipient} {} {}", event.id, event.sender, event.size, names(event.filters))
         }
+        Event::Operated(event) => format!("{} {} {}", event.recipient.id, event.change.done(), event.recipient.address),
         Event::Removed(id) => format!("{id} removed"),
         Event::Reported(event) => format!("{} reported to {}", event.id, event.to),
     }

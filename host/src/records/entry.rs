@@ -3,9 +3,10 @@
 use std::{net::IpAddr, time::SystemTime};
 
 use crate::{
-    events::{Attempted, Delays, Event, Fate, Outcome, Received, Refused, Reported},
+    events::{Attempted, Delays, Event, Fate, Operated, Outcome, Received, Refused, Reported},
     mail::Recipient,
     pipeline::StageTime,
+    spool::ChangedRecipient,
 };
 
 /// An event for its recipients.
@@ -56,6 +57,7 @@ impl Entry {
             Event::Received(event) => Some(received(time, event)),
             Event::Attempted(event) => Some(attempted(time, event)),
             Event::Reported(event) => Some(reported(time, event)),
+            Event::Operated(event) => Some(operated(time, event)),
         }
     }
 
@@ -141,6 +143,19 @@ fn attempted(time: SystemTime, event: &Attempted<'_>) -> Entry {
 fn reported(time: SystemTime, event: &Reported<'_>) -> Entry {
     let recipients = vec![Addresses { address: event.to.to_string(), original: None }];
     Entry { recipients, note: event.report.to_owned(), ..Entry::empty(time, "reported", event.id) }
+}
+
+fn operated(time: SystemTime, event: &Operated<'_>) -> Entry {
+    let ChangedRecipient { id, sender, size, address, original, under_way } = event.recipient;
+    let original = (original != address).then(|| original.clone());
+    let condition = if *under_way { ", if the attempt that is under way fails" } else { "" };
+    Entry {
+        sender: sender.clone().unwrap_or_default(),
+        recipients: vec![Addresses { address: address.clone(), original }],
+        size: Some(*size),
+        note: format!("by the operator (uid {}){condition}", event.operator),
+        ..Entry::empty(time, event.change.done(), id)
+    }
 }
 
 fn addresses(recipients: &[Recipient]) -> Vec<Addresses> {

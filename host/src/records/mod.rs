@@ -66,6 +66,12 @@ impl Records {
         (Arc::new(Self { queue: queue.clone(), lost }), RecordWriter { queue, thread })
     }
 
+    /// Go on with the records of a relay that doesn't run, if it has any; nothing is removed from them.
+    pub fn resume(state_dir: &Path) -> Option<(Arc<Self>, RecordWriter)> {
+        let settings = RecordSettings { keep: Duration::MAX, reserve: 0 };
+        path(state_dir).exists().then(|| Self::start(state_dir, settings))
+    }
+
     /// Events that could not be written down so far.
     pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)

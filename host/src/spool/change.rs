@@ -5,7 +5,7 @@
 
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Result, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Result, params, params_from_iter};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -35,6 +35,36 @@ pub enum Change {
     Flush,
 }
 
+impl Change {
+    /// What recipients are then, in one word.
+    pub fn done(self) -> &'static str {
+        match self {
+            Self::Hold => "held",
+            Self::Release => "released",
+            Self::Requeue => "requeued",
+            Self::Delete => "deleted",
+            Self::Flush => "flushed",
+        }
+    }
+}
+
+/// A recipient that was changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedRecipient {
+    /// Queue id of its message.
+    pub id: String,
+    /// Reverse-path of its message; none is the null sender.
+    pub sender: Option<String>,
+    /// Octets of its message.
+    pub size: u64,
+    /// Where the message goes.
+    pub address: String,
+    /// What the client said with RCPT.
+    pub original: String,
+    /// It is being delivered; the change counts if that fails.
+    pub under_way: bool,
+}
+
 /// What came of a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changed {
@@ -47,8 +77,13 @@ pub struct Changed {
 }
 
 impl SqliteSpool {
-    /// Change recipients of the queue. What can be tried after it is tried at once.
-    pub async fn change(&self, change: Change, selection: Selection) -> Result<Changed, SpoolError> {
+    /// Change recipients of the queue, and tell of each when its change is on disk. What can be tried after it is tried at once.
+    pub async fn change(
+        &self,
+        change: Change,
+        selection: Selection,
+        tell: &(dyn Fn(&ChangedRecipient) + Sync),
+    ) -> Result<Changed, SpoolError> {
         if matches!(change, Change::Hold | Change::Delete) {
             self.recall().await?;
         }
@@ -57,9 +92,10 @@ impl SqliteSpool {
         for batch in selected.chunks(BATCH).map(<[_]>::to_vec) {
             let now = SystemTime::now();
             let work = move |connection: &Connection| apply(connection, change, &batch, now);
-            let (done, files) = self.writer.run(Safe::Now, work).await?;
-            changed.changed += done.changed;
-            changed.under_way += done.under_way;
+            let Done { counts, recipients, files } = self.writer.run(Safe::Now, work).await?;
+            changed.changed += counts.changed;
+            changed.under_way += counts.under_way;
+            recipients.iter().for_each(tell);
             self.remove_files(files).await;
         }
         self.shared.look_at_disk();
@@ -94,53 +130,88 @@ fn select(connection: &Connection, selection: &Selection) -> Result<Vec<(i64, u3
     statement.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
-/// What changed, and the ids of removed messages that had files.
-fn apply(
-    connection: &Connection,
-    change: Change,
-    recipients: &[(i64, u32)],
-    now: SystemTime,
-) -> Result<(Changed, Vec<String>)> {
+/// What one transaction did.
+#[derive(Default)]
+struct Done {
+    counts: Changed,
+    recipients: Vec<ChangedRecipient>,
+    /// Ids of removed messages that had files.
+    files: Vec<String>,
+}
+
+fn apply(connection: &Connection, change: Change, recipients: &[(i64, u32)], now: SystemTime) -> Result<Done> {
     let now = milliseconds(now);
-    let mut done = Changed::default();
+    let mut done = Done::default();
     for (number, position) in recipients {
-        let execute = |sql: &str| {
-            let mut statement = connection.prepare_cached(&format!("{sql} AND message = ?1 AND position = ?2"))?;
-            let given = statement.parameter_count();
-            statement.execute(params![number, position, now].get(..given).unwrap_or_default())
-        };
-        let changed = match change {
-            Change::Hold => execute(
-                "UPDATE recipients SET state = 2, note = concat_ws(': ', 'held by the operator', note) WHERE state = 0",
-            )?,
-            Change::Release => {
-                // One that was to be held after the attempt that is under way is not, now.
-                execute("UPDATE recipients SET wish = NULL WHERE wish = 1")?
-                    + execute("UPDATE recipients SET state = 0, note = NULL, due = ?3 WHERE state = 2")?
-            }
-            Change::Requeue => {
-                execute("UPDATE recipients SET state = 0, note = NULL, attempts = 0, due = ?3 WHERE state != 1")?
-            }
-            Change::Delete => execute("DELETE FROM recipients WHERE state != 1")?,
-            Change::Flush => execute("UPDATE recipients SET due = ?3 WHERE state = 0 AND due > ?3")?,
-        };
-        done.changed += changed as u64;
-        match change {
-            Change::Requeue if changed > 0 => {
-                let mut young = connection.prepare_cached("UPDATE messages SET received = ? WHERE number = ?")?;
-                young.execute(params![now, number])?;
-            }
-            Change::Hold => done.under_way += execute("UPDATE recipients SET wish = 1 WHERE state = 1")? as u64,
-            Change::Delete => done.under_way += execute("UPDATE recipients SET wish = 2 WHERE state = 1")? as u64,
-            _ => {}
+        // One that is deleted can't be read any more then.
+        let Some(mut recipient) = read(connection, *number, *position)? else { continue };
+        let (changed, under_way) = apply_to(connection, change, *number, *position, now)?;
+        done.counts.changed += changed as u64;
+        done.counts.under_way += under_way as u64;
+        recipient.under_way = under_way > 0;
+        if changed + under_way > 0 {
+            done.recipients.push(recipient);
         }
     }
-    let mut files = Vec::new();
     if change == Change::Delete {
         for batch in recipients.chunk_by(|(one, _), (other, _)| one == other) {
             let removed = batch.first().map(|(number, _)| remove_if_done(connection, *number)).transpose()?;
-            files.extend(removed.flatten().and_then(Removed::file));
+            done.files.extend(removed.flatten().and_then(Removed::file));
         }
     }
-    Ok((done, files))
+    Ok(done)
+}
+
+/// A recipient, if it is still there.
+fn read(connection: &Connection, number: i64, position: u32) -> Result<Option<ChangedRecipient>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT id, sender, size, address, original FROM messages CROSS JOIN recipients ON message = number
+         WHERE message = ? AND position = ?",
+    )?;
+    let recipient = statement.query_row(params![number, position], |row| {
+        Ok(ChangedRecipient {
+            id: row.get(0)?,
+            sender: row.get(1)?,
+            size: row.get::<_, i64>(2)?.unsigned_abs(),
+            address: row.get(3)?,
+            original: row.get(4)?,
+            under_way: false,
+        })
+    });
+    recipient.optional()
+}
+
+/// How many rows changed, and how many were noted for the end of an attempt.
+fn apply_to(connection: &Connection, change: Change, number: i64, position: u32, now: i64) -> Result<(usize, usize)> {
+    let execute = |sql: &str| {
+        let mut statement = connection.prepare_cached(&format!("{sql} AND message = ?1 AND position = ?2"))?;
+        let given = statement.parameter_count();
+        statement.execute(params![number, position, now].get(..given).unwrap_or_default())
+    };
+    let changed = match change {
+        Change::Hold => execute(
+            "UPDATE recipients SET state = 2, note = concat_ws(': ', 'held by the operator', note) WHERE state = 0",
+        )?,
+        Change::Release => {
+            // One that was to be held after the attempt that is under way is not, now.
+            execute("UPDATE recipients SET wish = NULL WHERE wish = 1")?
+                + execute("UPDATE recipients SET state = 0, note = NULL, due = ?3 WHERE state = 2")?
+        }
+        Change::Requeue => {
+            execute("UPDATE recipients SET state = 0, note = NULL, attempts = 0, due = ?3 WHERE state != 1")?
+        }
+        Change::Delete => execute("DELETE FROM recipients WHERE state != 1")?,
+        Change::Flush => execute("UPDATE recipients SET due = ?3 WHERE state = 0 AND due > ?3")?,
+    };
+    let under_way = match change {
+        Change::Requeue if changed > 0 => {
+            let mut young = connection.prepare_cached("UPDATE messages SET received = ? WHERE number = ?")?;
+            young.execute(params![now, number])?;
+            0
+        }
+        Change::Hold => execute("UPDATE recipients SET wish = 1 WHERE state = 1")?,
+        Change::Delete => execute("UPDATE recipients SET wish = 2 WHERE state = 1")?,
+        _ => 0,
+    };
+    Ok((changed, under_way))
 }

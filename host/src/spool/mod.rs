@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use crate::mail::{Client, Envelope, MailParameters, Message, Recipient, ReversePath};
 
-pub use change::{Change, Changed};
+pub use change::{Change, Changed, ChangedRecipient};
 pub use id::IdSource;
 pub use select::{Selection, State};
 pub use sqlite::SqliteSpool;

@@ -1,12 +1,14 @@
 //! `mailweir queue hold`, `release`, `requeue`, `delete` and `flush`.
 
-use std::{path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use super::{Failure, Filters, StateDirArg, counted};
 use crate::{
     cli::output,
     control::{self, Answer, Request},
-    spool::{Change, Changed, QueueView, Selection, SqliteSpool},
+    events::{Event, Observers, Operated},
+    records::Records,
+    spool::{Change, Changed, ChangedRecipient, QueueView, Selection, SqliteSpool},
 };
 
 #[derive(clap::Args)]
@@ -53,7 +55,13 @@ pub(super) fn run(args: &Args, change: Change) -> Result<ExitCode, Failure> {
 fn change_here(state_dir: &Path, change: Change, selection: Selection) -> Result<Changed, Failure> {
     let spool = SqliteSpool::open(state_dir)?;
     let runtime = output::runtime().map_err(|_| "there is no runtime")?;
-    Ok(runtime.block_on(spool.change(change, selection))?)
+    let records = Records::resume(state_dir);
+    let observers = Observers::new(records.iter().map(|(records, _)| Arc::clone(records) as _));
+    let operator = rustix::process::getuid().as_raw();
+    let tell = |recipient: &ChangedRecipient| {
+        observers.tell(&Event::Operated(Operated { change, recipient, operator }));
+    };
+    Ok(runtime.block_on(spool.change(change, selection, &tell))?)
 }
 
 fn tell(changed: Changed, change: Change, json: bool) {
@@ -61,13 +69,7 @@ fn tell(changed: Changed, change: Change, json: bool) {
         println!("{}", serde_json::json!(changed));
         return;
     }
-    let done = match change {
-        Change::Hold => "held",
-        Change::Release => "released",
-        Change::Requeue => "requeued",
-        Change::Delete => "deleted",
-        Change::Flush => "tried now",
-    };
+    let done = change.done();
     println!("{} {done}", counted(changed.changed, "recipient"));
     if changed.under_way > 0 {
         println!("{} being delivered: {done} if that fails", changed.under_way);
