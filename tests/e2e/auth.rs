@@ -143,7 +143,11 @@ fn swaks_logs_in_and_may_send_anywhere() {
     }
     wait_until("all are delivered", || submission.sink.count() == 4);
     let data = String::from_utf8(submission.sink.delivered().remove(0).data).expect("UTF-8");
-    assert!(data.contains(" with ESMTPSA id "), "{data}");
+    let field = [
+        r"^Received: from \S+ \(unknown \[127\.0\.0\.1\]\)\r\n\t\(using TLSv1\.3 with cipher TLS13_[A-Z0-9_]+\)\r\n",
+        r"\tby relay\.example\.com \(Mailweir\) with ESMTPSA id \w+\r\n\tfor <b@world\.example>;\r\n\t\w{3}, [^\r]+\r\n",
+    ];
+    assert!(Regex::new(&field.concat()).expect("a pattern").is_match(&data), "{data}");
     // Without TLS no password is asked for.
     let said = submission.swaks(&["--auth", "PLAIN", "--auth-user", "joe", "--auth-password", "secret"]);
     assert!(said.contains("Host did not advertise authentication"), "{said}");
@@ -172,7 +176,8 @@ fn logins_are_told_to_all_who_watch() {
         ", failures = 2, failure-delay = \"1ms\"",
         "[admin]\naddress = \"127.0.0.1:0\"\n",
     );
-    let login = |password| submission.swaks(&["--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", password]);
+    let login =
+        |password| submission.swaks(&["--tls", "--auth", "LOGIN", "--auth-user", "joe", "--auth-password", password]);
     assert!(login("secret").contains("250 2.0.0 Ok: queued as"));
     for reply in ["535 5.7.8", "535 5.7.8", "421 4.7.0"] {
         let said = login("wrong");
@@ -186,8 +191,14 @@ fn logins_are_told_to_all_who_watch() {
     let told = |pattern: &str| Regex::new(pattern).expect("a pattern").find_iter(&submission.relay.log()).count();
     for (pattern, count) in [
         (r"postfix/smtpd\[\d+\]: \w+: client=unknown\[127\.0\.0\.1\], sasl_method=LOGIN, sasl_username=joe\n", 1),
-        (r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: authentication failed, sasl_username=joe\n", 2),
-        (r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: too many failed logins, sasl_username=joe\n", 1),
+        (
+            r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: authentication failed, sasl_username=joe\n",
+            2,
+        ),
+        (
+            r"warning: unknown\[127\.0\.0\.1\]: SASL LOGIN authentication failed: too many failed logins, sasl_username=joe\n",
+            1,
+        ),
     ] {
         wait_until(pattern, || told(pattern) == count);
     }

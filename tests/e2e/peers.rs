@@ -119,3 +119,47 @@ fn exim_takes_mail() {
     let data = String::from_utf8(sink.delivered().remove(0).data).expect("UTF-8");
     assert!(data.contains("\r\nSubject: hello\r\n") && data.ends_with("\r\n\r\n.body\r\n"), "{data}");
 }
+
+/// RFC 3461 5.2.1: Postfix passes on what it was told, and quotes it where a recipient fails.
+#[test]
+fn postfix_is_told_the_dsn_parameters_that_the_client_gave() {
+    let sink = Sink::start();
+    let postfix = Postfix::start(&format!(
+        "mynetworks = 127.0.0.0/8\nsmtpd_reject_unlisted_recipient = no\nrelayhost = [127.0.0.1]:{}\n\
+         transport_maps = inline:{{ {{ gone.example = error:5.1.1 nobody is there }} }}",
+        sink.address().port()
+    ));
+    let relay = Relay::start("", postfix.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    for line in [
+        "MAIL FROM:<a@example.org> RET=HDRS ENVID=QQ314159+2B1",
+        "RCPT TO:<b@world.example> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Old+2Bb@example.net",
+        "RCPT TO:<c@gone.example> NOTIFY=FAILURE ORCPT=rfc822;c@old.example",
+        "RCPT TO:<d@gone.example> NOTIFY=NEVER",
+        "DATA",
+        "Subject: hello\r\n\r\nbody\r\n.",
+    ] {
+        let reply = client.command(line).expect("a reply");
+        assert!(reply.starts_with(['2', '3']), "{line}: {reply}");
+    }
+    wait_until("one is delivered and one returned", || sink.count() == 2);
+    wait_until("the third is dropped", || postfix.log().matches("status=bounced").count() == 2);
+    let (mail, report): (Vec<_>, Vec<_>) = sink.delivered().into_iter().partition(|one| one.sender == "a@example.org");
+    let ([mail], [report]) = (mail.as_slice(), report.as_slice()) else { panic!("{mail:?} {report:?}") };
+    for parameter in ["RET=HDRS", "ENVID=QQ314159+2B1"] {
+        assert!(mail.commands[0].split(' ').any(|word| word == parameter), "{:?}", mail.commands);
+    }
+    for parameter in ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;Old+2Bb@example.net"] {
+        assert!(mail.commands[1].split(' ').any(|word| word == parameter), "{:?}", mail.commands);
+    }
+    assert_eq!((report.sender.as_str(), report.recipients.as_slice()), ("", &["a@example.org".to_owned()][..]));
+    let text = String::from_utf8_lossy(&report.data);
+    for line in [
+        "Original-Envelope-Id: QQ314159+1",
+        "Original-Recipient: rfc822;c@old.example",
+        "Content-Type: text/rfc822-headers",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("d@gone.example") && !text.contains("\r\nbody\r\n"), "{text}");
+}

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
 };
@@ -10,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     client::Client,
+    dns_server::DnsServer,
     relay::{Relay, wait_until},
     sink::Sink,
 };
@@ -52,10 +54,14 @@ impl Drop for HaProxy {
 
 /// Takes connections from one proxy; trusts one client, which is not it.
 fn relay(proxy: &str, sink: &Sink) -> Relay {
+    relay_with("", proxy, sink)
+}
+
+fn relay_with(rest: &str, proxy: &str, sink: &Sink) -> Relay {
     let text = format!(
         "hostname = \"relay.example.com\"\nstate-dir = \"state\"\n[listen.smtp]\naddresses = [\"127.0.0.1:0\"]\n\
          proxy = [\"{proxy}\"]\n[networks]\ntrusted = [\"127.0.0.7\"]\n\
-         [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n",
+         [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://{}\"\n{rest}",
         sink.address()
     );
     Relay::with_config(tempfile::tempdir().expect("a folder"), &text)
@@ -99,4 +105,29 @@ fn a_proxy_without_a_header_is_not_heard() {
     let haproxy = HaProxy::start("", relay.address());
     assert!(Client::greeted(haproxy.address).is_err());
     wait_until("it is told", || relay.log().contains("no header in time"));
+}
+
+#[test]
+fn the_name_of_the_client_is_asked_for_and_confirmed() {
+    let sink = Sink::start();
+    let dns = DnsServer::start(&[
+        "7.2.0.192.in-addr.arpa PTR mx.example.org",
+        "mx.example.org A 192.0.2.7",
+        "8.2.0.192.in-addr.arpa PTR mx.example.org",
+    ]);
+    let rest = format!("[dns]\nservers = [\"{}\"]\n[relay]\ndomains = [\"example.net\"]\n", dns.address());
+    let relay = relay_with(&rest, "127.0.0.1", &sink);
+    // The second one only says that it has the name.
+    for (client, name) in [("192.0.2.7", "mx.example.org"), ("192.0.2.8", "unknown")] {
+        let mut stream = TcpStream::connect(relay.address()).expect("a connection");
+        write!(stream, "PROXY TCP4 {client} 127.0.0.1 40000 25\r\n").expect("sent");
+        let mut session = Client::over(stream);
+        session.reply().expect("a greeting");
+        session.command("EHLO client.example.org").expect("a reply");
+        let before = sink.count();
+        assert!(session.send("a@example.org", &["b@example.net"], MESSAGE).expect("a reply").starts_with("250"));
+        wait_until("it is delivered", || sink.count() > before);
+        let data = String::from_utf8(sink.delivered().remove(before).data).expect("UTF-8");
+        assert!(data.contains(&format!("from client.example.org ({name} [{client}])")), "{data}");
+    }
 }
