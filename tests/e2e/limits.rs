@@ -1,14 +1,20 @@
 //! What the relay takes on: clients with too many sessions, sessions that hardly say anything, and everybody else beside them.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
 
+use regex::Regex;
+
 use crate::{
     client::Client,
+    clients::text as text_of,
     relay::{Relay, wait_until},
     sink::Sink,
 };
@@ -58,6 +64,40 @@ fn sessions_that_trickle_end_and_nobody_else_notices() {
         assert!(said.ends_with("421 4.4.2 relay.example.com Error: timeout exceeded\r\n"), "{said:?}");
     }
     assert!(sent > 0);
+}
+
+/// The relay's command where a process may have 600 open files, of which it has to ask for 400.
+fn with_few_files(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -Sn 200 && ulimit -Hn 600 && exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_mailweir")]);
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn as_many_files_are_open_as_may_be_and_check_says_if_that_is_too_few() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = |sessions: usize| {
+        let text = format!(
+            "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n\
+             [limits]\nsessions = {sessions}\n[[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://127.0.0.1:2526\"\n"
+        );
+        fs::write(folder.path().join("mailweir.toml"), text).expect("written");
+        text_of(&with_few_files(folder.path(), &["check"]).output().expect("it runs"))
+    };
+    let said = config(337);
+    assert!(
+        said.contains("mailweir.toml:5:12: warning: 337 sessions and 100 attempts to deliver want 601 open files"),
+        "{said}"
+    );
+    let said = config(336);
+    assert!(!said.contains("open files"), "{said}");
+    let mut relay = with_few_files(folder.path(), &["serve"]).stderr(Stdio::null()).spawn().expect("it starts");
+    let limits = format!("/proc/{}/limits", relay.id());
+    let raised = Regex::new(r"(?m)^Max open files +600 +600 ").expect("a pattern");
+    wait_until("the limit is raised", || raised.is_match(&fs::read_to_string(&limits).expect("it runs")));
+    relay.kill().expect("it runs");
+    relay.wait().expect("it ends");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Unit,
 };
+use rustix::process::{Resource, getrlimit};
 
 /// Ticks a second in `/proc/self/stat`: USER_HZ, the same on every Linux.
 const TICKS: f64 = 100.0;
@@ -34,6 +35,11 @@ impl Collector for Process {
             let help = "Open files and sockets";
             let gauge = encoder.encode_descriptor("process_open_fds", help, None, MetricType::Gauge)?;
             ConstGauge::new(open.count() as i64).encode(gauge)?;
+        }
+        if let Some(limit) = getrlimit(Resource::Nofile).current {
+            let gauge =
+                encoder.encode_descriptor("process_max_fds", "How many there may be", None, MetricType::Gauge)?;
+            ConstGauge::new(i64::try_from(limit).unwrap_or(i64::MAX)).encode(gauge)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod fixpoints;
 mod listeners;
+mod open_files;
 mod operator;
 mod relay_domains;
 mod routes;
@@ -80,6 +81,7 @@ impl App {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let tables = tables::open(&config, &mut errors, &mut warnings);
         advice::look(&config, &tables, &mut errors, &mut warnings);
+        open_files::look(&config, &mut warnings);
         let pipeline = Arc::new(stages::load(&config, &tables, &mut errors).await);
         let listeners = listeners::build(&config, &tables, &mut errors, &mut warnings);
         let routes = routes::build(&config, &tables, &mut errors);
@@ -95,6 +97,7 @@ impl App {
     /// Run until `shutdown` becomes true, then finish what is under way. At `reload` the configuration is read again; what comes of that is
     /// told by the log.
     pub async fn serve(self, shutdown: watch::Receiver<bool>, reload: Arc<Notify>) -> Result<(), AppError> {
+        open_files::raise_limit();
         let spool = Arc::new(SqliteSpool::open(&self.config.state_dir)?);
         server::publish_pending(&*spool).await?;
         let reserve = self.config.storage.reserve;
@@ -108,7 +111,8 @@ impl App {
         let (settings, filters) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
         let server = Server::start(settings, filters, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery = Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers.clone(), shutdown);
+        let delivery =
+            Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers.clone(), shutdown);
         let running = Arc::new(Running::new(server, delivery.renewer(), pipeline, Fixed::of(&self.config)));
         let operator = Operator { spool, waker: delivery.waker(), running: Arc::clone(&running), observers };
         let state_dir = self.config.state_dir.clone();

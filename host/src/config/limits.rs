@@ -1,6 +1,6 @@
 //! `[limits]`: what the relay takes on; `[queue]`: how it tries again. Every key has a default.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use super::{
     diagnostic::Diagnostic,
@@ -35,6 +35,8 @@ pub struct Limits {
     pub hops: usize,
     /// Sessions at a time. Default 1,000.
     pub sessions: usize,
+    /// Where that stands, if it does.
+    pub sessions_span: Option<Range<usize>>,
     /// Sessions at a time of one client that isn't trusted. Default 50 (Postfix smtpd_client_connection_count_limit).
     pub sessions_per_client: usize,
     /// How long a session may last. Default 1 h.
@@ -65,6 +67,7 @@ impl Default for Limits {
             junk_commands: 100,
             hops: 50,
             sessions: 1000,
+            sessions_span: None,
             sessions_per_client: 50,
             session_time: Duration::from_secs(3600),
             idle_timeout: Duration::from_secs(300),
@@ -128,6 +131,7 @@ pub(super) fn read_limits(root: &Section<'_, '_>) -> Limits {
         junk_commands: section.read("junk-commands", units::count).unwrap_or(default.junk_commands),
         hops: count("hops", default.hops),
         sessions: count("sessions", default.sessions),
+        sessions_span: section.span_of("sessions"),
         sessions_per_client: count("sessions-per-client", default.sessions_per_client),
         session_time: section.read("session-time", units::duration).unwrap_or(default.session_time),
         idle_timeout: section.read("idle-timeout", units::duration).unwrap_or(default.idle_timeout),
