@@ -106,14 +106,14 @@ fn message(id: String, domain: &str) -> NewMessage {
     let address = |text: &str| Address::parse(text).expect("an address");
     NewMessage {
         id,
-        client: Client {
+        client: Arc::new(Client {
             peer: "192.0.2.1:40000".parse().expect("an address"),
             name: None,
             helo: None,
             tls: None,
             login: None,
             trusted: true,
-        },
+        }),
         envelope: Envelope::new(
             ReversePath::Address(address("a@example.org")),
             vec![Recipient::new(address(&format!("b@{domain}")))],

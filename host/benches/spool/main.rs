@@ -53,14 +53,14 @@ fn message(ids: &IdSource, size: usize, due: SystemTime) -> NewMessage {
     let address = |text: &str| Address::parse(text).expect("an address");
     NewMessage {
         id: ids.next(),
-        client: Client {
+        client: Arc::new(Client {
             peer: "192.0.2.1:40000".parse().expect("an address"),
             name: Some("client.example.org".to_owned()),
             helo: Some("client.example.org".to_owned()),
             tls: None,
             login: None,
             trusted: true,
-        },
+        }),
         envelope: Envelope::new(
             ReversePath::Address(address("a@example.org")),
             vec![Recipient::new(address("b@example.net"))],

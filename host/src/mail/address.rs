@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
 };
 
 /// Octets of a local part at most, so that an address fits into every line of SMTP (RFC 5321 4.5.3.1.5, 4.5.3.1.6). The RFC's own
@@ -14,12 +15,12 @@ pub const LONGEST_DOMAIN: usize = 255;
 /// Octets of one label of a domain at most (RFC 1035 2.3.4).
 const LONGEST_LABEL: usize = 63;
 
-/// A mailbox: `local-part@domain`, or the bare `postmaster` (RFC 5321 4.5.1), without source route and angle brackets.
+/// A mailbox, cheap to clone: `local-part@domain`, or the bare `postmaster` (RFC 5321 4.5.1), without source route and angle brackets.
 ///
 /// The spelling is kept as it came. Local parts are taken more liberally than the RFC's grammar, as real mail needs: dots may
 /// lead, trail and double. UTF-8 is allowed in both parts (RFC 6531).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Address(String);
+pub struct Address(Arc<str>);
 
 /// Why a text is no mailbox address. At MAIL it becomes 501 5.1.7, at RCPT 501 5.1.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,12 +61,12 @@ impl Address {
             return Err(AddressError::Empty);
         }
         if text.eq_ignore_ascii_case("postmaster") {
-            return Ok(Self(text.to_owned()));
+            return Ok(Self(text.into()));
         }
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NoDomain)?;
         check_local_part(local)?;
         check_domain(domain)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 
     /// The address as it is written between angle brackets.
@@ -75,7 +76,7 @@ impl Address {
 
     /// What stands before the last `@`, quotes included.
     pub fn local_part(&self) -> &str {
-        self.0.rsplit_once('@').map_or(&self.0, |(local, _)| local)
+        self.0.rsplit_once('@').map_or(&*self.0, |(local, _)| local)
     }
 
     /// What stands after the last `@`; none for the bare `postmaster`.

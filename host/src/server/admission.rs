@@ -67,12 +67,11 @@ impl Admission {
         if places.total >= places.limit {
             return Err(Crowded::Everywhere);
         }
-        let limit_per_client = places.limit_per_client;
-        let of_client = places.by_client.entry(network).or_default();
-        if !trusted && *of_client >= limit_per_client {
+        let of_client = places.by_client.get(&network).copied().unwrap_or_default();
+        if !trusted && of_client >= places.limit_per_client {
             return Err(Crowded::FromClient(client));
         }
-        *of_client += 1;
+        places.by_client.insert(network, of_client + 1);
         places.total += 1;
         Ok(Place { admission: Arc::clone(self), network })
     }
@@ -155,6 +154,8 @@ mod tests {
         for last in 0..=255 {
             drop(admit(&admission, &format!("192.0.2.{last}"), false));
         }
+        admission.resize(9, 0);
+        assert!(admit(&admission, "192.0.2.1", false).is_err());
         let places = admission.places();
         assert_eq!((places.total, places.by_client.len()), (0, 0));
     }

@@ -8,7 +8,7 @@ use std::{
 use super::{decide::Desk, keep, shape};
 use crate::{
     events::{self, Event},
-    mail::{self, Client, Edit, Envelope, Field, Message, MissingFields, Protocol, Received, Recipient},
+    mail::{self, Edit, Envelope, Field, Message, MissingFields, Protocol, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, StageTime, Verdict},
     smtp::{Completed, EnhancedCode, Reply, Transaction},
     spool::NewMessage,
@@ -113,7 +113,7 @@ impl Desk {
         if let Some(address) = redirect {
             envelope.recipients = vec![Recipient::new(address)];
         }
-        let (id, client, queued) = (id.to_string(), Client::clone(&client), envelope.clone());
+        let (id, queued) = (id.to_string(), envelope.clone());
         let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };
         match keep::keep(&self.shared.spool, new, files).await {
             Ok(()) => {

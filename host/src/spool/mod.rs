@@ -37,7 +37,7 @@ pub struct NewMessage {
     /// Queue id, chosen when the message was complete.
     pub id: String,
     /// Where it came from.
-    pub client: Client,
+    pub client: Arc<Client>,
     /// Reverse-path and recipients after all stages.
     pub envelope: Envelope,
     /// The message after all stages, with our Received field.

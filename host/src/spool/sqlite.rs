@@ -269,7 +269,7 @@ fn fresh(number: i64, message: Arc<NewMessage>) -> Leased {
     Leased {
         number,
         id: id.into(),
-        client: Arc::new(client),
+        client,
         sender: envelope.sender,
         parameters: envelope.parameters,
         recipients: recipients.collect(),

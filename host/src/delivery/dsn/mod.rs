@@ -66,14 +66,14 @@ impl Reporter<'_> {
     ) -> NewMessage {
         let message = self.compose(&id, to, about, told, now);
         NewMessage {
-            client: Client {
+            client: Arc::new(Client {
                 peer: (Ipv4Addr::LOCALHOST, 0).into(),
                 name: Some(self.hostname.to_owned()),
                 helo: Some(self.hostname.to_owned()),
                 tls: None,
                 login: None,
                 trusted: true,
-            },
+            }),
             envelope: Envelope::new(ReversePath::Null, vec![Recipient::new(to.clone())]),
             message: Message::parse(Bytes::from(message)),
             received: now,

@@ -1,16 +1,23 @@
 //! One message to one destination: several servers, LMTP, what is asked of a server and what it offers.
 
+use tokio::net::TcpListener;
+
 use super::*;
 use crate::{
     dns::tests::dns_server::DnsServer,
     mail::{BodyType, MailParameters, Notify, Ret},
 };
 
-/// Two servers of one domain, on one port.
+/// Two servers of one domain, on one port: one that the system chose for the first may be taken at the second's address.
 async fn two_servers(first: Script, second: Script) -> (Bench, NextHop, NextHop, DnsServer) {
-    let one = NextHop::start_at("127.0.0.1:0", first, None).await;
-    let port = one.address.port();
-    let two = NextHop::start_at(&format!("127.0.0.2:{port}"), second, None).await;
+    let (one, two, port) = loop {
+        let one = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = one.local_addr().expect("an address").port();
+        if let Ok(two) = TcpListener::bind(("127.0.0.2", port)).await {
+            break (one, two, port);
+        }
+    };
+    let (one, two) = (NextHop::serve(one, first, None), NextHop::serve(two, second, None));
     let zone = [
         "b.example MX 10 one.example",
         "b.example MX 20 two.example",

@@ -68,14 +68,14 @@ impl Bench {
     async fn send_envelope(&self, id: &str, envelope: Envelope, text: &'static str) {
         let message = NewMessage {
             id: id.to_owned(),
-            client: Client {
+            client: Arc::new(Client {
                 peer: "192.0.2.1:1000".parse().expect("an address"),
                 name: None,
                 helo: None,
                 tls: None,
                 login: None,
                 trusted: true,
-            },
+            }),
             envelope,
             message: Message::parse(Bytes::from_static(text.as_bytes())),
             received: SystemTime::now(),

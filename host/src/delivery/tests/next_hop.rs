@@ -38,7 +38,11 @@ impl NextHop {
 
     /// At an address of the test's choice; with STARTTLS if there is an acceptor.
     pub(super) async fn start_at(address: &str, script: Script, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind(address).await.expect("a free port");
+        Self::serve(TcpListener::bind(address).await.expect("a free port"), script, tls)
+    }
+
+    /// On a socket that listens already.
+    pub(super) fn serve(listener: TcpListener, script: Script, tls: Option<TlsAcceptor>) -> Self {
         let address = listener.local_addr().expect("an address");
         let heard = Arc::new(Mutex::new(Vec::new()));
         let talker = Talker { script, heard: Arc::clone(&heard), tls };

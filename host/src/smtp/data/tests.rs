@@ -205,17 +205,6 @@ proptest! {
     }
 
     #[test]
-    fn stuffing_comes_out_again(lines in vec("[.a-c]{0,4}", 0..20)) {
-        let message: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        let stuffed = lines.iter().map(|line| {
-            format!("{}{line}\r\n", if line.starts_with('.') { "." } else { "" })
-        });
-        let wire = stuffed.chain([".\r\n".to_owned()]).collect::<String>();
-        let expected = (Some(Ok(Bytes::from(message))), vec![]);
-        prop_assert_eq!(decode(u64::MAX, &[wire.as_bytes()]), expected);
-    }
-
-    #[test]
     fn a_normalized_message_has_no_half_line_ends(wire in octets(), cuts in vec(1usize..20, 1..20)) {
         let framing = Framing::Dots(BareLineEnds::Normalize);
         let (end, rest) = decode_as(framing, 10_000, &cut(&wire, &cuts));

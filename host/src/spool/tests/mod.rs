@@ -25,14 +25,14 @@ fn message(id: &str, recipients: &[&str]) -> NewMessage {
         |text: &&str| Recipient { address: address(text), ..Recipient::new(address("original@example.org")) };
     NewMessage {
         id: id.to_owned(),
-        client: Client {
+        client: Arc::new(Client {
             peer: "[2001:db8::1]:40000".parse().expect("an address"),
             name: Some("client.example".to_owned()),
             helo: Some("helo.example".to_owned()),
             tls: None,
             login: Some("joe".to_owned()),
             trusted: true,
-        },
+        }),
         envelope: Envelope::new(
             ReversePath::Address(address("from@example.org")),
             recipients.iter().map(recipient).collect(),
@@ -76,7 +76,7 @@ async fn a_message_comes_back_as_it_was() {
     let from_disk = open(copy.path()).lease_due(now(), 10, vec![]).await.expect("leased").remove(0);
     for leased in [from_memory, from_disk] {
         assert_eq!((&*leased.id, &leased.sender, leased.received), ("Q1", &new.envelope.sender, new.received));
-        assert_eq!((&*leased.client, &leased.message), (&new.client, &new.message));
+        assert_eq!((&leased.client, &leased.message), (&new.client, &new.message));
         let recipients: Vec<_> =
             leased.recipients.iter().map(|one| (one.position, one.recipient.address.as_str())).collect();
         assert_eq!(recipients, [(0, "a@b.example"), (1, "c@d.example")]);
