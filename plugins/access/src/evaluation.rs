@@ -4,7 +4,7 @@ use mailweir_rewrite::{
     address::{split, unquote},
     completion::Completion,
 };
-use mailweir_sdk::{Decision, Effect, Facts, Phase, ReversePath, Verdict, explain, log};
+use mailweir_sdk::{Decision, Effect, Facts, Note, Phase, ReversePath, Verdict, explain, log};
 
 use crate::{
     Access,
@@ -71,6 +71,17 @@ const EARLY: [(List, Phase, &str); 3] = [
     (List::Sender, Phase::Mail, "sender"),
 ];
 
+/// The key of the note that says why the list `sender` would have thrown the message away, had nothing deferred it.
+const OVERRULED: &str = "discard";
+
+/// A note has room for 1,024 octets.
+fn note(key: &str, mut value: String) -> Effect {
+    while value.len() > 1024 {
+        value.pop();
+    }
+    Effect::Note(Note { key: key.to_owned(), value: value.into() })
+}
+
 impl<'a> Evaluation<'a> {
     pub(crate) fn new(access: &'a Access, facts: &'a Facts) -> Self {
         let name = facts.client.name.as_deref().unwrap_or("unknown");
@@ -114,21 +125,25 @@ impl<'a> Evaluation<'a> {
     /// The list of connect, helo or mail. What it wants to be told in place of a permission at RCPT goes into its note.
     fn early(&mut self) -> Status {
         let mut status = Status::Dunno;
-        for (list, phase, note) in EARLY {
+        for (list, phase, key) in EARLY {
             if phase < self.facts.phase {
-                self.recall(note);
+                self.recall(key);
             } else if phase == self.facts.phase && !self.access.list(list).is_empty() {
                 status = self.run_list(list);
                 let deferred = self.defer_if_permit.as_ref().map(Refusal::encoded).unwrap_or_default();
-                self.effects.push(Effect::Note(mailweir_sdk::Note { key: note.to_owned(), value: deferred.into() }));
+                self.effects.push(note(key, deferred));
+                if list == List::Sender {
+                    let overruled = self.discard.take_if(|_| self.defer_if_permit.is_some());
+                    self.effects.push(note(OVERRULED, overruled.unwrap_or_default()));
+                }
             }
         }
         status
     }
 
     /// What an earlier moment noted, if its list has been run.
-    fn recall(&mut self, note: &str) -> bool {
-        let Some(value) = self.facts.note(note) else { return false };
+    fn recall(&mut self, key: &str) -> bool {
+        let Some(value) = self.facts.note(key) else { return false };
         let deferred = str::from_utf8(value).ok().and_then(Refusal::decoded);
         self.defer_if_permit = self.defer_if_permit.take().or(deferred);
         true
@@ -136,8 +151,10 @@ impl<'a> Evaluation<'a> {
 
     /// Client, helo, sender (unless they have been run at their own moments), relay, recipient (rule 6.3).
     fn rcpt(&mut self) -> Status {
-        for (list, _, note) in EARLY {
-            if !self.recall(note)
+        let overruled = self.facts.note(OVERRULED).filter(|reason| !reason.is_empty());
+        self.discard = overruled.map(|reason| String::from_utf8_lossy(reason).into_owned());
+        for (list, _, key) in EARLY {
+            if !self.recall(key)
                 && let Status::Refused(refusal) = self.run_list(list)
             {
                 return Status::Refused(refusal);

@@ -65,9 +65,11 @@ pub(crate) struct Run {
 }
 
 impl Evaluation<'_> {
-    /// A list from its beginning.
+    /// A list from its beginning. To `DEFER_IF_REJECT` `relay` and `recipient` are one, as they once were in Postfix.
     pub(crate) fn run(&mut self, list: List, subject: Subject<'_>) -> Status {
-        self.defer_if_reject = None;
+        if list != List::Recipient {
+            self.defer_if_reject = None;
+        }
         self.warned = Run::default();
         let access = self.access;
         self.run_all(access.list(list), list.name(), subject)

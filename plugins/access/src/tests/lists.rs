@@ -72,6 +72,20 @@ fn defer_if_permit_lasts_over_lists_and_defer_if_reject_does_not() {
 }
 
 #[test]
+fn relay_and_recipient_are_one_list_to_defer_if_reject() {
+    // Rule 6.2
+    let reply = "450 4.7.0 <ann@ours.example>: Recipient address rejected: defer_if_reject requested";
+    let config = r#"{"relay": ["defer_if_reject", "reject_unauth_destination"], "recipient": ["reject"]}"#;
+    assert_eq!(says(config, &rcpt()), reply);
+    // So is what comes behind them.
+    let config = r#"{"relay": ["defer_if_reject", "reject_unauth_destination"], "listed-recipients": ["t"]}"#;
+    native::table("t", &[]);
+    assert_eq!(says(config, &rcpt()), reply);
+    let config = r#"{"sender": ["defer_if_reject"], "recipient": ["reject"]}"#;
+    assert!(says(config, &rcpt()).starts_with("554"));
+}
+
+#[test]
 fn warn_if_reject_holds_for_the_next_one() {
     // Rule 6.3
     let config = r#"{"recipient": ["warn_if_reject", "reject", "defer"]}"#;
@@ -127,6 +141,27 @@ fn without_delay_each_list_has_its_moment() {
     // DEFER_IF_PERMIT is kept for RCPT.
     let reply = "450 4.7.0 <client.example>: Helo command rejected: defer_if_permit requested";
     assert_eq!(says(config, &at(Phase::Rcpt, &known)), reply);
+}
+
+#[test]
+fn what_is_deferred_is_not_thrown_away() {
+    // Rule 6.2: DISCARD permits, and DEFER_IF_PERMIT comes in place of a permission, with delay-reject = false too.
+    let config = r#"{"sender": ["defer_if_permit", {"check_sender_access": "t"}], "recipient": ["reject"]}"#;
+    let reply = "450 4.7.0 <joe@sender.example>: Sender address rejected: defer_if_permit requested";
+    native::table("t", &[("sender.example", "DISCARD")]);
+    assert_eq!(says(config, &rcpt()), reply);
+    let at = |phase, notes: Vec<Note>| Facts { phase, notes, ..rcpt() };
+    let mail = at(Phase::Mail, vec![]);
+    assert_eq!(says(config, &mail), "next");
+    let known = notes(&filter(config), &mail);
+    assert_eq!(says(config, &at(Phase::Rcpt, known)), reply);
+    // A note has room for 1,024 octets, a reason may be longer.
+    native::table("t", &[("sender.example", &format!("DISCARD {}", "\u{e9}".repeat(1_000)))]);
+    assert!(notes(&filter(config), &mail).iter().all(|note| note.value.len() <= 1_024));
+    // The next message of the session is another one.
+    native::table("t", &[]);
+    let known = notes(&filter(config), &mail);
+    assert!(says(config, &at(Phase::Rcpt, known)).starts_with("554"));
 }
 
 #[test]
