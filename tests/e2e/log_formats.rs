@@ -1,15 +1,13 @@
 //! The forms of the log: objects of JSON, and Postfix's lines, which a real pflogsumm counts.
 
-use std::{
-    io::Write,
-    process::{Command, Stdio},
-};
+use std::path::Path;
 
 use regex::Regex;
 use serde_json::Value;
 
 use crate::{
     client::Client,
+    program::feed,
     relay::{Relay, wait_until},
     sink::Sink,
 };
@@ -85,10 +83,7 @@ fn pflogsumm_counts_what_was_sent() {
 }
 
 fn pflogsumm(log: &str) -> String {
-    let mut child =
-        Command::new("pflogsumm").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("pflogsumm runs");
-    child.stdin.take().expect("its input").write_all(log.as_bytes()).expect("it reads");
-    let output = child.wait_with_output().expect("it ends");
+    let output = feed(Path::new("."), "pflogsumm", &[], log);
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 

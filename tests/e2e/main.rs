@@ -17,6 +17,8 @@ mod random;
 
 #[path = "../support/dns_server.rs"]
 mod dns_server;
+#[path = "../support/program.rs"]
+mod program;
 
 mod all_three_lists;
 mod attachments;

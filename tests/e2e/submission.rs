@@ -1,10 +1,6 @@
 //! Programs that people and servers hand in mail with: each logs in under TLS and verifies our certificate, where it can.
 
-use std::{
-    fs,
-    io::Write,
-    process::{Command, Output, Stdio},
-};
+use std::{fs, path::Path, process::Output};
 
 use crate::{
     auth::Submission,
@@ -12,17 +8,8 @@ use crate::{
     clients::{run, text},
     exim::Exim,
     postfix::Postfix,
+    program::feed,
 };
-
-/// The end of a program that reads this.
-fn feed(program: &str, args: &[&str], input: &str) -> Output {
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{program} is needed for this test (`make tools`): {error}"));
-    child.stdin.take().expect("piped").write_all(input.as_bytes()).expect("written");
-    child.wait_with_output().expect("it ends")
-}
 
 /// The message came from somebody who has logged in under TLS.
 fn arrives(submission: &Submission, output: &Output) {
@@ -41,7 +28,7 @@ fn curl() {
     let ca = ca.to_str().expect("UTF-8");
     let args = ["-sv", "--ssl-reqd", "--cacert", ca, "--user", "joe:secret", "--mail-from", "joe@example.com"];
     let args = [&args[..], &["--mail-rcpt", "b@world.example", "-T", "-", &url]].concat();
-    arrives(&submission, &feed("curl", &args, MESSAGE));
+    arrives(&submission, &feed(Path::new("."), "curl", &args, MESSAGE));
 }
 
 #[test]
@@ -80,7 +67,7 @@ fn s_nail() {
     ];
     let settings = settings.iter().flat_map(|setting| ["-S", setting]);
     let args: Vec<_> = ["-n"].into_iter().chain(settings).chain(["-s", "hello", "b@world.example"]).collect();
-    arrives(&submission, &feed("s-nail", &args, "body\n"));
+    arrives(&submission, &feed(Path::new("."), "s-nail", &args, "body\n"));
 }
 
 #[test]
@@ -89,7 +76,10 @@ fn opensmtpd() {
     let server = format!("smtp+tls://joe:secret@{}", submission.relay.address());
     // It verifies with the system's authorities only.
     let args = ["-C", "-F", "joe@example.com", "-H", "client.example.org", "-s", &server, "b@world.example"];
-    arrives(&submission, &feed("/opt/mailweir-test/opensmtpd/usr/bin/smtp", &args, &MESSAGE.replace('\r', "")));
+    arrives(
+        &submission,
+        &feed(Path::new("."), "/opt/mailweir-test/opensmtpd/usr/bin/smtp", &args, MESSAGE.replace('\r', "")),
+    );
 }
 
 /// Hand a message to a server that is to pass it on to us.

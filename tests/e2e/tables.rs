@@ -1,42 +1,19 @@
 //! Lookup tables: the command, files shared with Postfix's postmap, and tables that change under a running relay.
 
-use std::{
-    fmt::Write as _,
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Output, Stdio},
-    thread,
-};
+use std::{fmt::Write as _, fs, path::Path, process::Output};
 
 use tempfile::TempDir;
 
 use crate::{
     client::Client,
     clients::text,
+    program::feed,
     relay::{Relay, wait_until},
     sink::Sink,
 };
 
-/// Runs in `folder`, with this on standard input.
-fn run_in(folder: &Path, program: &str, args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} is needed for this test (`make tools`): {error}"));
-    let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_owned());
-    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it runs");
-    drop(writer.join());
-    output
-}
-
 fn table(folder: &Path, args: &[&str], input: &str) -> Output {
-    run_in(folder, env!("CARGO_BIN_EXE_mailweir"), &[&["table"], args].concat(), input)
+    feed(folder, env!("CARGO_BIN_EXE_mailweir"), &[&["table"], args].concat(), input)
 }
 
 fn stdout(output: &Output) -> String {
@@ -68,7 +45,7 @@ fn keys() -> String {
 fn postmap_and_we_read_what_the_other_has_built() {
     let folder = source();
     let path = folder.path();
-    let postmap = |args: &[&str], input: &str| run_in(path, "postmap", &[&["-c", "."], args].concat(), input);
+    let postmap = |args: &[&str], input: &str| feed(path, "postmap", &[&["-c", "."], args].concat(), input);
     let expected = stdout(&postmap(&["-q", "-", "texthash:people"], &keys().to_lowercase()));
     assert!(expected.lines().count() > 200, "{expected}");
     for kind in ["cdb", "lmdb"] {
@@ -111,7 +88,7 @@ fn patterns_and_networks_answer_as_in_postfix() {
     let keys = "list-out@d.example\nBOUNCE@example.com\njoe@example.com\neve@example.com\na@x.example\nb@x.example\njoe\n\
                 10.1.2.3\n10.1.9.9\n192.0.2.1\n10.2.0.1\n10.200.0.1\n2001:db8::1\n2001:0DB8:0::1\n11.0.0.1\nword\n";
     for kind in ["regexp:patterns", "pcre:perl", "cidr:networks"] {
-        let theirs = run_in(path, "postmap", &["-c", ".", "-q", "-", kind], keys);
+        let theirs = feed(path, "postmap", &["-c", ".", "-q", "-", kind], keys);
         assert_eq!(stdout(&table(path, &["query", kind, "-"], keys)), stdout(&theirs), "{kind}");
     }
     // Rule trap 2: the flag that does the opposite of what it looks like is told.

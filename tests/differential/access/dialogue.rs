@@ -62,6 +62,21 @@ impl Dialogue {
         Self { client: random.pick(&CLIENTS), lines }
     }
 
+    /// Whether the address in a line has more than one `@`, or a `%` or `!`.
+    pub(crate) fn names_a_further_way(line: &str) -> bool {
+        line.contains(['%', '!']) || line.matches('@').count() > 1
+    }
+
+    /// Whether only one recipient was taken, and more than once; the first of the replies is the greeting.
+    pub(crate) fn repeats_its_only_recipient(&self, replies: &[String]) -> bool {
+        let heard = self.lines.iter().zip(replies.iter().skip(1));
+        let taken = heard.filter(|(line, reply)| line.starts_with("RCPT") && reply.starts_with("250"));
+        let mut taken = taken.map(|(line, _)| line.to_lowercase());
+        let first = taken.next();
+        let mut rest = taken.peekable();
+        rest.peek().is_some() && rest.all(|line| Some(line) == first)
+    }
+
     /// The greeting, and a reply to each line and to the end of the message, as far as the server goes along.
     pub(crate) fn play(&self, server: SocketAddr) -> Vec<String> {
         let address = self.client.parse().expect("an address");

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
+use super::words::{CHECKS, KEYS, PEOPLE, PLAIN, VALUES};
 use crate::random::Random;
 
 /// Mail is thrown away, and mistakes cost nobody time.
@@ -9,115 +10,6 @@ const POSTFIX: &str = "myhostname = relay.example.com\nmynetworks = 127.0.0.1/32
     relay_transport = discard:\ndefault_transport = discard:\ndisable_dns_lookups = yes\nin_flow_delay = 0\n\
     smtpd_peername_lookup = no\nsmtpd_error_sleep_time = 0\nsmtpd_soft_error_limit = 100000\n\
     smtpd_hard_error_limit = 100000\nsmtpd_client_event_limit_exceptions = static:all\n";
-
-/// Keys of tables of fixed texts: what sessions can meet, and what they can't.
-const KEYS: [&str; 34] = [
-    "127.0.0.2",
-    "127.0.0.3",
-    "127.0.0",
-    "127.0.1",
-    "127.0",
-    "127",
-    "unknown",
-    "127.1.2.3",
-    "client.example",
-    "example",
-    "host.example",
-    "localhost",
-    "a..b",
-    "[127.0.0.1]",
-    "joe@sender.example",
-    "joe+ext@sender.example",
-    "sender.example",
-    ".sender.example",
-    "joe@",
-    "joe+ext@",
-    "\"a b\"@sender.example",
-    "<>",
-    "pp@d.example",
-    "d.example",
-    "dom.example",
-    "ann@ours.example",
-    "bob@ours.example",
-    "bob+x@ours.example",
-    "ours.example",
-    "sub.ours.example",
-    "elsewhere.example",
-    "bob@",
-    "ann@",
-    "y@elsewhere.example",
-];
-
-/// Values of rows.
-const VALUES: [&str; 44] = [
-    "OK",
-    "ok",
-    "RELAY",
-    "OK with text",
-    "DUNNO",
-    "dunno",
-    "DUNNO",
-    "REJECT",
-    "REJECT Go away",
-    "reject 5.1.1 gone",
-    "REJECT 5.1.8 who",
-    "REJECT 4.2.2 full",
-    "REJECT 5.1.7 x",
-    "REJECT 5.1.99 x",
-    "DEFER",
-    "DEFER 4.1.2 later",
-    "550 no",
-    "550 5.1.3 no",
-    "450 wait",
-    "554 5.7.1 x: y",
-    "DEFER_IF_PERMIT",
-    "DEFER_IF_PERMIT soon",
-    "DEFER_IF_PERMIT 4.1.8 soon",
-    "DEFER_IF_REJECT",
-    "DEFER_IF_REJECT soon",
-    "HOLD",
-    "WARN careful",
-    "INFO x",
-    "PREPEND X-A: b",
-    "BCC log@ours.example",
-    "REDIRECT log@ours.example",
-    "DISCARD",
-    "12345",
-    "550",
-    "399 x",
-    "600 x",
-    "55 x",
-    "rejct",
-    "hash:x",
-    "strict",
-    "lenient, reject",
-    "warn_if_reject reject",
-    "permit_mynetworks, defer",
-    "reject_non_fqdn_sender",
-];
-
-/// Restrictions that need no table and ask no DNS.
-const PLAIN: [&str; 14] = [
-    "permit_mynetworks",
-    "permit_sasl_authenticated",
-    "permit_auth_destination",
-    "reject_unauth_destination",
-    "defer_unauth_destination",
-    "reject_invalid_helo_hostname",
-    "reject_non_fqdn_helo_hostname",
-    "reject_non_fqdn_sender",
-    "reject_non_fqdn_recipient",
-    "reject_multi_recipient_bounce",
-    "defer_if_permit",
-    "defer_if_reject",
-    "strict",
-    "lenient",
-];
-
-const CHECKS: [&str; 4] = ["check_client_access", "check_helo_access", "check_sender_access", "check_recipient_access"];
-
-/// Recipients that there are.
-const PEOPLE: &str = "ann@ours.example x\nbob@ours.example x\n@sub.ours.example x\n";
 
 /// The lists, by their names in Postfix and here.
 const LISTS: [(&str, &str); 7] = [
@@ -239,11 +131,66 @@ impl Setup {
         }
     }
 
+    /// Those of the lists, and of classes that a list calls.
+    fn restrictions(&self) -> impl Iterator<Item = Restriction> {
+        let in_lists = || self.lists.iter().flatten().copied();
+        let called = self.classes.iter().filter(move |(class, _)| in_lists().any(|(name, _)| name == *class));
+        in_lists().chain(called.flat_map(|(_, list)| list).copied())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.restrictions().any(|(known, _)| known == name)
+    }
+
+    /// The tables that a list asks.
+    fn asked(&self) -> impl Iterator<Item = &Table> {
+        self.restrictions().filter_map(|(_, table)| table).map(|table| &self.tables[table])
+    }
+
+    /// Whether recipients in our domain have to be in a table.
+    pub(crate) fn listed(&self) -> bool {
+        self.listed
+    }
+
+    /// The values of their rows.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &str> {
+        self.asked().flat_map(|table| match table {
+            Table::Text(rows) => rows.values().copied().collect(),
+            Table::Regexp(rows) | Table::Cidr(rows) => {
+                rows.iter().filter_map(|row| row.split_once(' ')).map(|(_, value)| value).collect()
+            }
+            Table::Static(value) => vec![*value],
+            Table::Fail => vec![],
+        })
+    }
+
     /// Whether `warn_if_reject` can stand before a table that can't be asked.
     pub(crate) fn warns_of_failures(&self) -> bool {
-        let lists = || self.lists.iter().chain(self.classes.iter().map(|(_, list)| list));
-        let fails = |(_, table): &Restriction| table.is_some_and(|table| matches!(self.tables[table], Table::Fail));
-        lists().any(|list| list.iter().any(|(name, _)| *name == "warn_if_reject")) && lists().flatten().any(fails)
+        self.has("warn_if_reject") && self.tables.iter().any(|table| matches!(table, Table::Fail))
+    }
+
+    /// The rules of `tests/rules.txt` that it is about, beside those about values.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = &'static str> {
+        let is_bare = |(name, _): Restriction| {
+            matches!(name, "permit" | "reject" | "defer" | "defer_if_permit" | "defer_if_reject")
+        };
+        let rules = [
+            ("6.1: clients", self.has("check_client_access")),
+            ("6.1: HELO", self.has("check_helo_access")),
+            ("6.1, trap 16: mail addresses", self.has("check_sender_access") || self.has("check_recipient_access")),
+            (
+                "6.1: patterns and networks",
+                self.asked().any(|table| matches!(table, Table::Regexp(_) | Table::Cidr(_))),
+            ),
+            ("6.2: soft_bounce", self.soft_bounce),
+            ("6.3: warn_if_reject", self.has("warn_if_reject")),
+            ("6.3: listed recipients", self.listed),
+            ("6.3: restriction classes", self.has("strict") || self.has("lenient")),
+            ("6.3, S9: each list at its moment", !self.delay_reject),
+            ("trap 20: a table that fails", self.asked().any(|table| matches!(table, Table::Fail))),
+            ("S10: bare words", self.restrictions().any(is_bare)),
+        ];
+        rules.into_iter().filter_map(|(rule, is_hit)| is_hit.then_some(rule))
     }
 
     /// The file of each table.

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use super::letter::{Letter, NUMBER};
 use crate::{
     client::Client,
-    letter::{Letter, NUMBER},
     relay::wait_until,
     sink::{Delivered, Sink},
 };

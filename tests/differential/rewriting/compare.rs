@@ -1,6 +1,6 @@
 //! What arrived by Postfix beside what arrived by us. The documented differences are those of `plugins/README.md`.
 
-use crate::{
+use super::{
     arrival::{Arrived, Ending},
     letter::Letter,
     setup::Setup,

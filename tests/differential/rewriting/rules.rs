@@ -1,6 +1,6 @@
 //! Which rules of `tests/rules.txt` a case is about, by what stands in its configuration and its addresses.
 
-use crate::{letter::Letter, setup::Setup};
+use super::{letter::Letter, setup::Setup};
 
 /// Whether a rule is about an address.
 type Test = fn(&str) -> bool;

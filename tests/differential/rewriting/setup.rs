@@ -2,7 +2,8 @@
 
 use std::{fmt::Write as _, net::SocketAddr, ops::Range, path::Path};
 
-use crate::{random::Random, table::Table};
+use super::table::Table;
+use crate::random::Random;
 
 const CLASSES: [&str; 4] = ["envelope_sender", "envelope_recipient", "header_sender", "header_recipient"];
 

@@ -3,17 +3,11 @@
 use std::{fs, path::Path};
 
 use super::*;
+use crate::program::feed;
 
 /// What a program prints, run in a folder with this input.
 fn run(folder: &Path, program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"));
-    let mut pipe = child.stdin.take().expect("a pipe");
-    let input = input.to_owned();
-    let writer = std::thread::spawn(move || drop(pipe.write_all(&input)));
-    let output = child.wait_with_output().expect("it ends");
-    writer.join().expect("no panic");
+    let output = feed(folder, program, arguments, input);
     assert!(!output.stdout.is_empty(), "{program} {arguments:?} printed nothing");
     output.stdout
 }

@@ -1,36 +1,19 @@
-//! Canonical, masquerade and generic beside a real Postfix: random configurations, tables and messages go through both to a next hop, and
-//! what arrives there is compared, envelope and header; and `table query` beside `postmap -q`.
-//!
-//! `N` (100) messages are sent; `SEED` repeats a run, which prints it (without either, always the same). Each documented difference is counted under its name; anything
-//! else fails with what is needed to see it again. Needs root, as Postfix does.
-
-#[path = "../../e2e/client.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod client;
-#[path = "../../e2e/postfix.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod postfix;
-#[path = "../random.rs"]
-mod random;
-#[path = "../../e2e/relay.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod relay;
-#[path = "../report.rs"]
-mod report;
-#[path = "../../e2e/sink.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod sink;
+//! Canonical, masquerade and generic: random configurations, tables and messages go through both to a next hop, and what arrives there is
+//! compared, envelope and header.
 
 mod arrival;
 mod compare;
 mod letter;
-mod query;
 mod rules;
 mod setup;
 mod table;
 
+use self::{arrival::send_all, letter::Letter, setup::Setup};
 use crate::{
-    arrival::send_all, letter::Letter, postfix::Postfix, random::Random, relay::Relay, report::Report, setup::Setup,
+    postfix::Postfix,
+    random::Random,
+    relay::Relay,
+    report::{self, Report},
     sink::Sink,
 };
 

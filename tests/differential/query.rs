@@ -1,14 +1,9 @@
 //! `mailweir table query` beside `postmap -q`: random files of each type, with lines that are wrong, and random keys.
 
-use std::{
-    fs,
-    io::Write,
-    path::Path,
-    process::{Command, Output, Stdio},
-    thread,
-};
+use std::{fs, path::Path, process::Output};
 
 use crate::{
+    program::feed,
     random::Random,
     report::{self, Report},
 };
@@ -205,22 +200,6 @@ fn lines(random: &mut Random, most: usize, of: &[&'static str]) -> String {
     (0..1 + random.below(most)).map(|_| format!("{}\n", of[random.below(of.len())])).collect()
 }
 
-fn run(folder: &Path, program: &str, args: &[&str], input: &str) -> Output {
-    let mut child = Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("`make tools` installs it");
-    let (mut stdin, input) = (child.stdin.take().expect("piped"), input.to_owned());
-    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("it runs");
-    drop(writer.join());
-    output
-}
-
 /// A configuration that names what is made of two tables.
 const CONFIG: &str = "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nlisten.smtp.addresses = [\"127.0.0.1:0\"]\n\
     [tables]\nt0 = { type = \"text\", path = \"t0\" }\nt1 = { type = \"text\", path = \"t1\" }\n\
@@ -228,11 +207,11 @@ const CONFIG: &str = "hostname = \"relay.example.com\"\nstate-dir = \"state\"\nl
     [[route]]\ndomains = [\"*\"]\nnext-hop = \"smtp://127.0.0.1:1\"\n";
 
 fn mailweir(folder: &Path, args: &[&str], input: &str) -> Output {
-    run(folder, env!("CARGO_BIN_EXE_mailweir"), args, input)
+    feed(folder, env!("CARGO_BIN_EXE_mailweir"), args, input)
 }
 
 fn postmap(folder: &Path, args: &[&str], input: &str) -> Output {
-    run(folder, "postmap", &[&["-c", "."], args].concat(), input)
+    feed(folder, "postmap", &[&["-c", "."], args].concat(), input)
 }
 
 /// Compile the table where it is a compiled one; its name for us and for Postfix.

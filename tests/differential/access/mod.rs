@@ -1,31 +1,17 @@
-//! The access filter beside a real Postfix: random lists, tables and sessions go through both, and what the clients hear is compared, code,
-//! enhanced code and text.
-//!
-//! `N` (150) sessions are held; `SEED` repeats a run, which prints it (without either, always the same). Each documented difference is counted under its name; anything
-//! else fails with what is needed to see it again. Needs root, as Postfix does.
-
-#[path = "../../e2e/client.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod client;
-#[path = "../../e2e/postfix.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod postfix;
-#[path = "../random.rs"]
-mod random;
-#[path = "../../e2e/relay.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod relay;
-#[path = "../report.rs"]
-mod report;
-#[path = "../../e2e/sink.rs"]
-#[allow(dead_code, reason = "the end-to-end tests use all of it")]
-mod sink;
+//! The access filter: random lists, tables and sessions go through both, and what the clients hear is compared, code, enhanced code and text.
 
 mod dialogue;
+mod rules;
 mod setup;
+mod words;
 
+use self::{dialogue::Dialogue, setup::Setup};
 use crate::{
-    dialogue::Dialogue, postfix::Postfix, random::Random, relay::Relay, report::Report, setup::Setup, sink::Sink,
+    postfix::Postfix,
+    random::Random,
+    relay::Relay,
+    report::{self, Report},
+    sink::Sink,
 };
 
 /// Sessions with one configuration; starting both takes longer than holding these.
@@ -46,8 +32,21 @@ enum Compared {
     Differ,
 }
 
-/// Compare the replies to a line. The documented differences are those of `plugins/access/README.md`.
-fn compare(line: &str, theirs: &str, ours: &str, (dialogue, setup): (&Dialogue, &Setup)) -> Compared {
+/// Whether a reply is that of one of these: `DEFER_IF_PERMIT`, `DEFER_IF_REJECT`.
+fn is_deferral(reply: &str) -> bool {
+    ["Service unavailable", "soon", "defer_if_permit requested", "defer_if_reject requested"]
+        .iter()
+        .any(|text| reply.ends_with(text))
+}
+
+/// Compare the replies to a line, of which those `before` are alike. The documented differences are those of `plugins/access/README.md`.
+fn compare(
+    line: &str,
+    theirs: &str,
+    ours: &str,
+    before: &[String],
+    (dialogue, setup): (&Dialogue, &Setup),
+) -> Compared {
     let code = |reply: &str| reply.get(..3).unwrap_or_default().to_owned();
     let taken = theirs.starts_with(['2', '3']) && code(theirs) == code(ours);
     if taken || theirs == ours {
@@ -56,12 +55,19 @@ fn compare(line: &str, theirs: &str, ours: &str, (dialogue, setup): (&Dialogue, 
     if ours.ends_with("rejected: Server configuration error") && setup.warns_of_failures() {
         return Compared::Parted("`warn_if_reject` makes no warning of a table that can't be asked");
     }
+    let discards = || setup.values().any(|value| value == "DISCARD");
+    if theirs.starts_with(['2', '3']) && before.iter().any(|reply| is_deferral(reply)) && discards() {
+        return Compared::Parted("a DISCARD that DEFER_IF_PERMIT overrules is for its own recipient only");
+    }
     let after_rcpt = !line.starts_with("RCPT");
     if after_rcpt && dialogue.lines.iter().any(|line| line == "RCPT TO:<postmaster>") {
         return Compared::Parted("the bare postmaster has our domain after RCPT");
     }
-    let further_way = line.contains(['%', '!']) || line.matches('@').count() > 1;
-    if further_way && theirs.contains("User unknown in relay recipient table") {
+    if after_rcpt && dialogue.repeats_its_only_recipient(before) {
+        return Compared::Parted("a recipient that is named twice is one recipient at DATA");
+    }
+    let unlisted = theirs.contains("User unknown in relay recipient table") || setup.listed() && is_deferral(theirs);
+    if Dialogue::names_a_further_way(line) && unlisted && ours.starts_with("250") {
         return Compared::Parted("addresses with a further way are not looked up in `listed-recipients`");
     }
     // What the protocol itself refuses.
@@ -78,13 +84,13 @@ fn compare(line: &str, theirs: &str, ours: &str, (dialogue, setup): (&Dialogue, 
 }
 
 /// The first undocumented difference of two sessions.
-fn difference(case: (&Dialogue, &Setup), theirs: &[String], ours: &[String], report: &mut Report) -> Option<String> {
+fn difference(case: (&Dialogue, &Setup), all: &[String], ours: &[String], report: &mut Report) -> Option<String> {
     let lines = case.0.lines.iter().map(String::as_str);
     let lines = ["connect"].into_iter().chain(lines).chain(["the end of data"]);
-    for ((theirs, ours), line) in theirs.iter().zip(ours).zip(lines) {
+    for (number, ((theirs, ours), line)) in all.iter().zip(ours).zip(lines).enumerate() {
         let taken = theirs.starts_with(['2', '3']);
         report.count(if taken { "accepted".to_owned() } else { format!("refused: {}", codes(theirs)) });
-        match compare(line, theirs, ours, case) {
+        match compare(line, theirs, ours, &all[..number], case) {
             Compared::Same => {}
             Compared::SameBut(what) => report.count(format!("difference: {what}")),
             Compared::Parted(what) => {
@@ -110,6 +116,7 @@ fn batch(seed: u64, count: usize, report: &mut Report) {
     let relay = Relay::start_with_head(&setup.head(), &toml, sink.address());
     for dialogue in dialogues {
         let (theirs, ours) = (dialogue.play(postfix.address()), dialogue.play(relay.address()));
+        rules::of(&dialogue, &setup).into_iter().for_each(|rule| report.count(format!("rule {rule}")));
         if let Some(difference) = difference((&dialogue, &setup), &theirs, &ours, report) {
             let Dialogue { client, lines } = &dialogue;
             report.differ(
