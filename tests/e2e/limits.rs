@@ -15,6 +15,7 @@ use regex::Regex;
 use crate::{
     client::Client,
     clients::text as text_of,
+    metrics::scrape,
     relay::{Relay, wait_until},
     sink::Sink,
 };
@@ -25,10 +26,12 @@ const STRANGERS: &str = "[networks]\ntrusted = [\"192.0.2.0/24\"]\n[relay]\ndoma
 #[test]
 fn a_client_has_so_many_sessions_and_no_more() {
     let sink = Sink::start();
-    let relay = Relay::start(&format!("{STRANGERS}[limits]\nsessions-per-client = 2\n"), sink.address());
+    let rest = "[limits]\nsessions-per-client = 2\n[admin]\naddress = \"127.0.0.1:0\"\n";
+    let relay = Relay::start(&format!("{STRANGERS}{rest}"), sink.address());
     let _sessions: Vec<_> = (0..2).map(|_| Client::connect(relay.address()).expect("a session")).collect();
     let (greeting, _) = Client::greeted(relay.address()).expect("a connection");
     assert_eq!(greeting, "421 4.7.0 relay.example.com Error: too many connections from 127.0.0.1");
+    assert_eq!(scrape(&relay)["mailweir_refusals_total{command=\"connect\",class=\"4\"}"], 1.0);
 }
 
 #[test]

@@ -23,6 +23,7 @@ log-format = "{format}"
 addresses = ["127.0.0.1:0"]
 [networks]
 trusted = ["192.0.2.0/24"]
+xclient = ["127.0.0.1"]
 [relay]
 domains = ["example.net", "dead.example", "unrouted.example"]
 [[route]]
@@ -80,6 +81,20 @@ fn pflogsumm_counts_what_was_sent() {
     ] {
         assert!(Regex::new(pattern).expect("a pattern").is_match(&log), "{pattern} is not in\n{log}");
     }
+}
+
+#[test]
+fn logins_that_another_relay_tells_of_are_named_as_such() {
+    let sink = Sink::start();
+    let relay = start("postfix", &sink);
+    let mut client = Client::connect(relay.address()).expect("a session");
+    client.command("XCLIENT ADDR=192.0.2.7 NAME=mx.example.org LOGIN=joe").expect("a greeting");
+    client.command("EHLO client.example.org").expect("a reply");
+    assert!(
+        client.send("a@example.org", &["b@example.net"], b"Subject: x\r\n\r\n").expect("a reply").starts_with("250")
+    );
+    let line = "client=mx.example.org[192.0.2.7], sasl_method=XCLIENT, sasl_username=joe";
+    wait_until("it is logged", || relay.log().contains(line));
 }
 
 fn pflogsumm(log: &str) -> String {

@@ -106,6 +106,13 @@ pub struct Refused<'a> {
     pub extended: bool,
 }
 
+impl<'a> Refused<'a> {
+    /// A client that isn't welcome and has said nothing.
+    pub fn connection(client: &'a Client, reply: &'a Reply) -> Self {
+        Self { client, verb: None, refusal: None, transaction: None, recipient: None, reply, extended: false }
+    }
+}
+
 /// A name and a password that were compared with those that are known, or could not be.
 #[derive(Debug)]
 pub struct Login<'a> {

@@ -77,9 +77,9 @@ fn disconnected(event: &Disconnected<'_>, line: &mut dyn FnMut(&str, fmt::Argume
     line("smtpd", format_args!("disconnect from {host}{}", event.commands));
 }
 
-/// What the protocol refuses by itself, such as a command that is none, stands in no line of Postfix.
+/// Commands that the protocol refuses by itself, such as those that are none, stand in no line of Postfix.
 fn refused(event: &Refused<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
-    if event.refusal.is_none() && event.recipient.is_none() {
+    if event.refusal.is_none() && event.recipient.is_none() && event.verb.is_some() {
         return;
     }
     let moment = match event.refusal.map(|refusal| refusal.phase) {

@@ -25,7 +25,7 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    events::Observers,
+    events::{Event, Observers, Refused},
     mail::Client,
     pipeline::Pipeline,
     smtp::Reply,
@@ -278,12 +278,14 @@ impl Acceptor {
     /// A session with this client, if there is a place for it.
     fn begin(&self, stream: TcpStream, peer: SocketAddr) -> Option<(Connection<TcpStream>, Place)> {
         let settings = &self.service.shared.settings;
-        let (trusted, hostname) = (settings.trusts(peer.ip()), &settings.hostname);
+        let trusted = settings.trusts(peer.ip());
+        let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted };
         let place = match self.admission.admit(peer.ip(), trusted) {
             Ok(place) => place,
             Err(crowded) => {
-                tracing::warn!(client = %peer, "{crowded}");
-                turn_away(stream, &crowded.reply(hostname));
+                let reply = crowded.reply(&settings.hostname);
+                self.service.shared.observers.tell(&Event::Refused(Refused::connection(&client, &reply)));
+                turn_away(stream, &reply);
                 return None;
             }
         };
@@ -291,7 +293,6 @@ impl Acceptor {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(client = %peer, "set_nodelay: {error}");
         }
-        let client = Client { peer, name: None, helo: None, tls: None, login: None, trusted };
         let desk = Desk::new(Arc::clone(&self.service.shared), Arc::clone(&self.service.listener), client);
         Some((Connection::new(stream, desk, self.shutdown.clone()), place))
     }

@@ -67,6 +67,10 @@ fn refusals_of_the_protocol_are_left_out() {
     let expected = format!("smtpd: NOQUEUE: reject: END-OF-MESSAGE {end} proto=ESMTP helo=<laptop>");
     assert_eq!(event(Some(Verb::Data), Some(&refusal), None), [expected]);
     assert!(event(Some(Verb::Vrfy), None, None).is_empty());
+    let reply = Reply::new(421, EnhancedCode(4, 3, 2), "relay.example Error: too many connections");
+    let expected =
+        format!("smtpd: NOQUEUE: reject: CONNECT from unknown[192.0.2.7]: {reply}; proto=SMTP helo=<laptop>");
+    assert_eq!(written(&Event::Refused(Refused::connection(&client, &reply))), [expected]);
 }
 
 #[test]
