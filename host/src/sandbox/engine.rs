@@ -19,6 +19,7 @@ use super::{
     bindings::World,
     guest::{Guest, HostCall, HostCalls},
     reuse::MOST_KEPT,
+    slow_lane::SlowLane,
 };
 
 /// How often a running guest is looked at: it yields to other tasks this often, and is stopped at most this long after its
@@ -78,6 +79,7 @@ pub struct Sandbox {
     /// The same, and WASI.
     pub(super) system_linker: Arc<Linker<Guest>>,
     pub(super) places: Arc<Semaphore>,
+    pub(super) slow_lane: SlowLane,
     pub(super) cache_dir: Arc<Path>,
     _clock: Arc<EpochClock>,
 }
@@ -104,6 +106,7 @@ impl Sandbox {
             linker: Arc::new(linker),
             system_linker: Arc::new(system_linker),
             places: Arc::new(Semaphore::new(settings.max_instances as usize)),
+            slow_lane: SlowLane::new(),
             cache_dir: settings.cache_dir.as_path().into(),
             _clock: Arc::new(clock),
         })

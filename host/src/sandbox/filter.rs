@@ -19,6 +19,7 @@ use super::{
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
     reuse::Kept,
+    slow_lane::Ticks,
 };
 use crate::{
     dns::Resolver,
@@ -120,11 +121,12 @@ impl WasmFilter {
         Ok(instance)
     }
 
-    async fn filter(&self, mail: &Arc<Mail>) -> Result<Outcome, FilterError> {
+    async fn filter(&self, mail: &Arc<Mail>, ticks: &Ticks) -> Result<Outcome, FilterError> {
         let indices =
             self.exports.message.as_ref().ok_or_else(|| host_failure("it exports no `message`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest(Arc::clone(&mail.id));
+            guest.ticks = ticks.clone();
             guest.explain = mail.explain;
             guest.mail = Some(Arc::clone(mail));
             guest.directory.clone_from(&self.directory);
@@ -140,11 +142,12 @@ impl WasmFilter {
         convert::outcome_from_wit(outcome, &mut guest).map_err(nonsense)
     }
 
-    async fn decide(&self, facts: &Facts) -> Result<Decision, FilterError> {
+    async fn decide(&self, facts: &Facts, ticks: &Ticks) -> Result<Decision, FilterError> {
         let indices =
             self.exports.session.as_ref().ok_or_else(|| host_failure("it exports no `session`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest("-".into());
+            guest.ticks = ticks.clone();
             guest.explain = facts.explain;
             guest
         };
@@ -200,11 +203,19 @@ impl WasmFilter {
 
 impl Filter for WasmFilter {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
-        Box::pin(async { self.counted(self.filter(mail).await, |outcome| &outcome.verdict) })
+        let ticks = Ticks::default();
+        Box::pin(async move {
+            let outcome = self.sandbox.slow_lane.run(&ticks, self.filter(mail, &ticks)).await;
+            self.counted(outcome, |outcome| &outcome.verdict)
+        })
     }
 
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
-        Box::pin(async { self.counted(self.decide(facts).await, |decision| &decision.verdict) })
+        let ticks = Ticks::default();
+        Box::pin(async move {
+            let decision = self.sandbox.slow_lane.run(&ticks, self.decide(facts, &ticks)).await;
+            self.counted(decision, |decision| &decision.verdict)
+        })
     }
 
     fn usage(&self) -> Option<&Usage> {

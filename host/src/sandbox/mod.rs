@@ -16,6 +16,7 @@ mod imports;
 mod inspect;
 mod load;
 mod reuse;
+mod slow_lane;
 mod snapshot;
 mod stock;
 #[cfg(test)]
