@@ -1,19 +1,23 @@
 //! Drives one session: octets from the socket into the protocol, replies back, nothing decided here.
 
+mod early;
+mod octets;
+#[cfg(test)]
+mod tests;
+
 use std::{io, mem, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::watch,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
 use super::{
-    deadline::{Deadline, Patience},
+    deadline::Deadline,
     decide::Desk,
     intake::Intake,
-    settings::Settings,
     stream::Stream,
     tls::{self, TlsMode},
 };
@@ -23,12 +27,6 @@ use crate::{
     smtp::{Action, Completed, EnhancedCode, Question, Reply, Session},
 };
 
-/// Octets read at once while commands come in; thousands of sessions that say nothing each have room for so many.
-const COMMAND_READ: usize = 1 << 10;
-/// Octets read at once while a message comes in.
-const DATA_READ: usize = 64 << 10;
-/// Octets of replies that are held back at most while a client pipelines.
-const HELD_BACK: usize = 4 << 10;
 /// How long the last words may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -237,36 +235,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         self.session.answer(question, answer)
     }
 
-    /// Whether a client that isn't trusted talks before it is greeted: those who only want to get rid of something do
-    /// (Postfix postscreen_greet_wait).
-    async fn talks_early(&mut self) -> Result<bool, SessionError> {
-        let Some(delay) = self.desk.shared.settings.greet_delay.filter(|_| !self.desk.client.trusted) else {
-            return Ok(false);
-        };
-        let read = tokio::select! {
-            () = stopped(&mut self.shutdown) => return Err(SessionError::Shutdown),
-            read = timeout(delay, self.stream.read_buf(&mut self.input)) => read,
-        };
-        match read {
-            Err(_) => Ok(false),
-            Ok(Ok(0)) => Err(SessionError::Lost),
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(error)) => Err(SessionError::Socket(error)),
-        }
-    }
-
-    /// Whether there is more behind a command that has to be the last of its group (RFC 2920 3.1): the client can't know what the
-    /// reply will be. Whatever it takes the octets for, a message or commands, must not be decided by what we say
-    /// (Postfix smtpd_forbid_unauth_pipelining).
-    async fn does_not_wait(&mut self) -> bool {
-        if !self.desk.shared.settings.forbid_unauth_pipelining {
-            return false;
-        }
-        // Also what came while we were thinking about the answer.
-        let more = timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await;
-        !self.input.is_empty() || matches!(more, Ok(Ok(1..)))
-    }
-
     /// A breach of the protocol that ends the session.
     fn refuse(&self, reply: Reply) -> Action {
         self.tell_refused(&reply);
@@ -303,74 +271,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     fn tell(&self, event: &Event<'_>) {
         self.desk.shared.observers.tell(event);
     }
-
-    /// DATA has two replies, and counts by the second. What is no command has nothing but `500`.
-    fn count(&mut self, reply: &Reply) {
-        match (self.session.verb(), reply.code) {
-            (None, _) | (_, 354) => {}
-            (_, 500) => self.commands.add(None, false),
-            (verb, _) => self.commands.add(verb, !reply.refuses()),
-        }
-    }
-
-    /// Hold a reply back until the client waits for it (RFC 2920 3.2).
-    async fn say(&mut self, reply: &Reply) -> Result<(), SessionError> {
-        self.count(reply);
-        reply.write(&mut self.output);
-        if self.output.len() > HELD_BACK { self.flush().await } else { Ok(()) }
-    }
-
-    async fn flush(&mut self) -> Result<(), SessionError> {
-        if self.output.is_empty() {
-            return Ok(());
-        }
-        let idle = self.desk.shared.settings.idle_timeout;
-        let write = async {
-            self.stream.write_all_buf(&mut self.output).await?;
-            self.stream.flush().await
-        };
-        timeout(idle, write).await.map_err(|_| SessionError::Timeout)?.map_err(SessionError::Socket)
-    }
-
-    /// Wait for more from the client. A shutdown interrupts that, and the end of the session's time, but not a message that
-    /// is coming in.
-    async fn read(&mut self) -> Result<(), SessionError> {
-        let receiving = self.session.receiving().is_some();
-        if !receiving && self.input.is_empty() && self.input.capacity() > COMMAND_READ {
-            // An idle session keeps no room for messages.
-            self.input = BytesMut::new();
-        }
-        self.input.reserve(if receiving { DATA_READ } else { COMMAND_READ });
-        let Settings { idle_timeout, min_rate, .. } = self.desk.shared.settings;
-        let patience = Patience { request: idle_timeout, rate: min_rate };
-        let deadline = self.deadline.get_or_insert_with(|| Deadline::new(patience, Instant::now()));
-        let (at, late) = match deadline.at() {
-            at if !receiving && self.end < at => (self.end, SessionError::TooLong),
-            at => (at, SessionError::Timeout),
-        };
-        let octets = tokio::select! {
-            biased;
-            () = stopped(&mut self.shutdown), if !receiving => return Err(SessionError::Shutdown),
-            octets = timeout_at(at, self.stream.read_buf(&mut self.input)) => octets,
-        };
-        match octets.map_err(|_| late)? {
-            Ok(0) => Err(SessionError::Lost),
-            Ok(octets) if receiving => {
-                deadline.earn(octets, Instant::now());
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            // TLS without its goodbye.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(SessionError::Lost),
-            Err(error) => Err(SessionError::Socket(error)),
-        }
-    }
 }
 
 /// Returns when the relay stops: when it is told to, or when nobody is left who could tell it.
 pub(super) async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     shutdown.wait_for(|stop| *stop).await.ok();
 }
-
-#[cfg(test)]
-mod tests;

@@ -8,7 +8,10 @@ use std::{
 
 use tokio::io::ReadBuf;
 
-use super::*;
+use super::{
+    octets::{COMMAND_READ, HELD_BACK},
+    *,
+};
 use crate::{
     events::Observers,
     mail::Client,
