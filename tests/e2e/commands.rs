@@ -123,7 +123,11 @@ fn explain_tells_why_and_why_not() {
     );
     let stages = explained["stages"].as_array().expect("stages");
     let stage = |name: &str| stages.iter().find(|stage| stage["stage"] == name).expect("it has run");
-    assert_eq!(stage("canonical")["notes"][0], "user1@host7.example.com: no table has it");
+    let miss = "no row in people for `user1@host7.example.com`, `@host7.example.com`";
+    assert_eq!(stage("canonical")["notes"][0], format!("sender user1@host7.example.com: {miss}"));
+    assert_eq!(stage("canonical")["notes"][2], format!("From user1@host7.example.com: {miss}"));
+    let left = "recipient 1 user1@host7.example.com: `classes` has no envelope-recipient";
+    assert_eq!(stage("masquerade")["notes"][0], left);
     let below = "user1@host7.example.com is below `example.com` of `domains`";
     assert_eq!(stage("masquerade")["edits"][0]["reason"], below);
     assert_eq!((&stages[0]["list"], &stages[0]["phase"]), (&"session".into(), &"helo".into()));

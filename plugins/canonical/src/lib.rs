@@ -6,8 +6,8 @@ use mailweir_rewrite::{
     address::external,
     clients::RewriteClients,
     completion::Completion,
-    mapping::{Mapped, Rules, map},
-    places::{Place, Rewrite, Rewritten, rewrite_message},
+    mapping::{Mapped, Rules, map, why_not},
+    places::{Location, Place, Rewrite, Rewritten, rewrite_message},
 };
 use mailweir_sdk::{ConfigError, Failure, Filter, Message, MessageFilter, Outcome, explain, tables::Table};
 use serde::Deserialize;
@@ -148,10 +148,20 @@ impl Pass<'_> {
         let old = address.to_owned();
         wanted.then(|| Rewritten { address: complete, reason: Box::new(move || format!("{old} is completed")) })
     }
+
+    /// Why no row makes something else of an address.
+    fn why_not(&self, place: Place, address: &str) -> String {
+        let Canonical { maps, rules, .. } = self.canonical;
+        let address = rules.completion.standard_form(address);
+        let asked = maps.iter().filter(|map| !map.tables.is_empty() && map.classes.contains(&place));
+        let reasons: Vec<_> = asked.map(|map| why_not(&address, &map.tables, rules)).collect();
+        if reasons.is_empty() { format!("no table is for {place}") } else { reasons.join("; ") }
+    }
 }
 
 impl Rewrite for Pass<'_> {
-    fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
+    fn rewrite(&mut self, at: Location<'_>, address: &str) -> Result<Option<Rewritten>, Failure> {
+        let place = at.place();
         let mut result: Option<Mapped> = None;
         for (Map { tables, classes }, seen) in self.canonical.maps.iter().zip(&mut self.seen) {
             if tables.is_empty() || !classes.contains(&place) {
@@ -175,8 +185,12 @@ impl Rewrite for Pass<'_> {
                 result = Some(mapped);
             }
         }
-        let Some(mapped) = result.filter(|mapped| mapped.address != address) else {
-            explain::note(|| format!("{address}: no table has it"));
+        let Some(mapped) = result.take_if(|mapped| mapped.address != address) else {
+            explain::note(|| match result {
+                // There and back again.
+                Some(mapped) => format!("{at} {}", mapped.reason(address)()),
+                None => format!("{at} {address}: {}", self.why_not(place, address)),
+            });
             return Ok(self.completed(place, address));
         };
         let reason = mapped.reason(address);

@@ -193,7 +193,24 @@ fn tells_which_row() {
     let reason =
         "a@d.example: table one: `a@d.example` is `b@d.example`, then table one: `b@d.example` is `c@d.example`";
     assert_eq!(outcome.edits[0].reason.as_deref(), Some(reason));
-    assert_eq!(notes, ["z@d.example: no table has it"]);
+    assert_eq!(notes, ["recipient 1 z@d.example: no row in one, two for `z@d.example`, `@d.example`"]);
+    // Rows that lead back, or say the same; and places that no table is for.
+    let config = r#"{"sender": ["one"], "both": ["two"], "both-classes": ["envelope-sender", "header-recipient"]}"#;
+    native::table("one", &[("a@d.example", "b@d.example")]);
+    native::table("two", &[("b@d.example", "a@d.example"), ("z@d.example", "z@d.example")]);
+    let message = Message::builder()
+        .client(|client| client.trusted = true)
+        .sender("a@d.example")
+        .recipient("z@d.example")
+        .field("Cc", "z@d.example")
+        .build();
+    let (_, notes) = native::explained(|| filter(config).filter(&message).expect("a result"));
+    let expected = [
+        "sender a@d.example: table one: `a@d.example` is `b@d.example`, then table two: `b@d.example` is `a@d.example`",
+        "recipient 1 z@d.example: no table is for envelope-recipient",
+        "Cc z@d.example: table two: `z@d.example` is `z@d.example`",
+    ];
+    assert_eq!(notes, expected);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use mailweir_rewrite::{
     clients::RewriteClients,
     completion::Completion,
-    mapping::{Mapped, Rules, map},
-    places::{Place, Rewrite, Rewritten, rewrite_message},
+    mapping::{Mapped, Rules, map, why_not},
+    places::{Location, Rewrite, Rewritten, rewrite_message},
 };
 use mailweir_sdk::{ConfigError, Failure, Filter, Message, MessageFilter, Outcome, explain, tables::Table};
 use serde::Deserialize;
@@ -87,7 +87,7 @@ struct Seen<'a> {
 }
 
 impl Rewrite for Seen<'_> {
-    fn rewrite(&mut self, _: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
+    fn rewrite(&mut self, at: Location<'_>, address: &str) -> Result<Option<Rewritten>, Failure> {
         let mapped = match self.addresses.get(address) {
             Some(mapped) => mapped.clone(),
             None => {
@@ -97,7 +97,8 @@ impl Rewrite for Seen<'_> {
             }
         };
         let Some(mapped) = mapped.filter(|mapped| mapped.address != address) else {
-            explain::note(|| format!("{address}: no table has it"));
+            let Generic { tables, rules } = self.generic;
+            explain::note(|| format!("{at} {address}: {}", why_not(address, tables, rules)));
             return Ok(None);
         };
         let reason = mapped.reason(address);

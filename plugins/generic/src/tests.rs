@@ -107,5 +107,5 @@ fn tells_which_row() {
     let (outcome, notes) = native::explained(|| filter(ONE).filter(&message).expect("a result"));
     let reason = outcome.edits[0].reason.as_deref();
     assert_eq!(reason, Some("a@local: table one: `a@local` is `b@isp.example`"));
-    assert_eq!(notes, ["z@isp.example: no table has it"]);
+    assert_eq!(notes, ["recipient 1 z@isp.example: no row in one for `z@isp.example`, `@isp.example`"]);
 }

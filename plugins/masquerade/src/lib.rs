@@ -6,7 +6,7 @@ use mailweir_rewrite::{
     address::{split, without_route},
     clients::RewriteClients,
     masquerade::{Domains, Entry, Walk},
-    places::{Place, Rewrite, Rewritten, rewrite_message},
+    places::{Location, Place, Rewrite, Rewritten, rewrite_message},
 };
 use mailweir_sdk::{
     ConfigError, Failure, Filter, Message, MessageFilter, Outcome, explain,
@@ -129,24 +129,26 @@ impl MessageFilter for Masquerade {
 }
 
 impl Rewrite for &Masquerade {
-    fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure> {
+    fn rewrite(&mut self, at: Location<'_>, address: &str) -> Result<Option<Rewritten>, Failure> {
         let (local, Some(domain)) = split(without_route(address)) else { return Ok(None) };
+        let place = at.place();
         if !self.classes.contains(&place) {
+            explain::note(|| format!("{at} {address}: `classes` has no {place}"));
             return Ok(None);
         }
         let new_domain = match self.domains.walk(domain) {
             Walk::Becomes(new_domain) => new_domain,
             Walk::Stays(entry) => {
-                explain::note(|| format!("{address}: entry `{entry}` leaves it alone"));
+                explain::note(|| format!("{at} {address}: entry `{entry}` leaves it alone"));
                 return Ok(None);
             }
             Walk::NoMatch => {
-                explain::note(|| format!("{address}: no entry of `domains` fits"));
+                explain::note(|| format!("{at} {address}: no entry of `domains` fits"));
                 return Ok(None);
             }
         };
         if self.is_exception(local)? {
-            explain::note(|| format!("{address}: `{local}` is in `exceptions`"));
+            explain::note(|| format!("{at} {address}: `{local}` is in `exceptions`"));
             return Ok(None);
         }
         let (old, entry) = (address.to_owned(), new_domain.to_owned());

@@ -94,8 +94,17 @@ fn mistakes_have_their_place() {
 #[test]
 fn tells_why() {
     let filter = filter(&["!lab.example.com", "example.com"], &[]);
-    let message = Message::builder().sender("a@x.lab.example.com").field("From", "b@h.example.com").build();
+    let message = Message::builder()
+        .sender("a@x.lab.example.com")
+        .recipient("c@h.example.com")
+        .field("From", "b@h.example.com")
+        .build();
     let (outcome, notes) = native::explained(|| filter.filter(&message).expect("it can't fail"));
-    assert_eq!(notes, ["a@x.lab.example.com: entry `lab.example.com` leaves it alone"]);
+    let expected = [
+        "sender a@x.lab.example.com: entry `lab.example.com` leaves it alone",
+        // Rule trap 4
+        "recipient 1 c@h.example.com: `classes` has no envelope-recipient",
+    ];
+    assert_eq!(notes, expected);
     assert_eq!(outcome.edits[0].reason.as_deref(), Some("b@h.example.com is below `example.com` of `domains`"));
 }

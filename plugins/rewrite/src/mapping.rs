@@ -1,5 +1,7 @@
 //! Lookup of an address in tables as Postfix's mail_addr_map does it: which keys, in which order, and what a result means.
 
+use std::fmt;
+
 use mailweir_sdk::{
     Failure, log,
     tables::{self, Key, Table},
@@ -40,6 +42,12 @@ pub struct Step {
     pub value: String,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {}: `{}` is `{}`", self.table, self.key, self.value)
+    }
+}
+
 /// A mapped address and the way to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapped {
@@ -54,8 +62,8 @@ impl Mapped {
     pub fn reason(&self, old: &str) -> impl FnOnce() -> String + use<> {
         let (old, steps) = (old.to_owned(), self.steps.clone());
         move || {
-            let steps = steps.iter().map(|step| format!("table {}: `{}` is `{}`", step.table, step.key, step.value));
-            format!("{old}: {}", steps.collect::<Vec<_>>().join(", then "))
+            let steps: Vec<_> = steps.iter().map(Step::to_string).collect();
+            format!("{old}: {}", steps.join(", then "))
         }
     }
 }
@@ -87,6 +95,24 @@ pub fn map(address: &str, tables: &[Table], rules: &Rules) -> Result<Option<Mapp
         }
     }
     Ok((!mapped.steps.is_empty()).then_some(mapped))
+}
+
+/// Why [`map`] leaves an address alone: the keys that no table has, or the row that says the same. For those who ask; it looks again.
+pub fn why_not(address: &str, tables: &[Table], rules: &Rules) -> String {
+    let address = external(without_route(address));
+    match once(&address, tables, rules) {
+        Ok(Some((_, step))) => step.to_string(),
+        Err(failure) => failure.0,
+        Ok(None) => {
+            let (local, domain) = split(&address);
+            let internal = unquote(local);
+            let extension = split_extension(&internal, &rules.delimiters);
+            let (_, keys) = keys(&address, &internal, extension, domain, rules);
+            let keys: Vec<_> = keys.iter().map(|key| format!("`{}`", key.text)).collect();
+            let tables: Vec<_> = tables.iter().map(Table::name).collect();
+            format!("no row in {} for {}", tables.join(", "), keys.join(", "))
+        }
+    }
 }
 
 /// Which key hit decides what becomes of the extension.

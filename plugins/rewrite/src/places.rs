@@ -1,5 +1,7 @@
 //! The places of a message where addresses stand, and how a rewriting goes through all of them.
 
+use std::fmt;
+
 use mailweir_sdk::{Failure, Field, Message, Outcome, ReversePath, explain};
 use serde::Deserialize;
 
@@ -37,6 +39,55 @@ pub enum Place {
     HeaderRecipient,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::EnvelopeSender => "envelope-sender",
+            Self::EnvelopeRecipient => "envelope-recipient",
+            Self::HeaderSender => "header-sender",
+            Self::HeaderRecipient => "header-recipient",
+        })
+    }
+}
+
+/// Where in a message an address stands.
+#[derive(Clone, Copy, Debug)]
+pub enum Location<'a> {
+    /// MAIL FROM.
+    Sender,
+    /// RCPT TO, counted from 0.
+    Recipient(u32),
+    /// A header field.
+    Field {
+        /// As it is spelt there.
+        name: &'a str,
+        /// [`Place::HeaderSender`] or [`Place::HeaderRecipient`].
+        place: Place,
+    },
+}
+
+impl Location<'_> {
+    /// The class that it belongs to.
+    pub fn place(self) -> Place {
+        match self {
+            Self::Sender => Place::EnvelopeSender,
+            Self::Recipient(_) => Place::EnvelopeRecipient,
+            Self::Field { place, .. } => place,
+        }
+    }
+}
+
+/// As `trace` calls it.
+impl fmt::Display for Location<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sender => f.write_str("sender"),
+            Self::Recipient(index) => write!(f, "recipient {}", index + 1),
+            Self::Field { name, .. } => f.write_str(name),
+        }
+    }
+}
+
 /// An address that stands in the place of another, and why; the reason is made only where somebody wants it.
 pub struct Rewritten {
     /// In external form.
@@ -47,8 +98,8 @@ pub struct Rewritten {
 
 /// Something that gives addresses another form.
 pub trait Rewrite {
-    /// The new form of an address in a place, or none to leave it as it is.
-    fn rewrite(&mut self, place: Place, address: &str) -> Result<Option<Rewritten>, Failure>;
+    /// The new form of an address, or none to leave it as it is.
+    fn rewrite(&mut self, at: Location<'_>, address: &str) -> Result<Option<Rewritten>, Failure>;
 }
 
 /// Take every address of the envelope through a rewriting, and those of the header if it came from one of `clients`.
@@ -61,12 +112,12 @@ pub fn rewrite_message(
 ) -> Result<Outcome, Failure> {
     let mut outcome = Outcome::next();
     if let ReversePath::Address(sender) = message.sender()
-        && let Some(new) = rewriting.rewrite(Place::EnvelopeSender, &sender)?
+        && let Some(new) = rewriting.rewrite(Location::Sender, &sender)?
     {
         outcome.set_sender(ReversePath::Address(new.address)).because(new.reason);
     }
     for (recipient, index) in message.recipients().iter().zip(0..) {
-        if let Some(new) = rewriting.rewrite(Place::EnvelopeRecipient, recipient)? {
+        if let Some(new) = rewriting.rewrite(Location::Recipient(index), recipient)? {
             outcome.replace_recipient(index, new.address).because(new.reason);
         }
     }
@@ -88,9 +139,10 @@ pub fn rewrite_message(
 fn rewrite_field(field: &Field, rewriting: &mut dyn Rewrite, outcome: &mut Outcome) -> Result<(), Failure> {
     let is_sender = SENDER_FIELDS.iter().any(|name| name.eq_ignore_ascii_case(&field.name));
     let place = if is_sender { Place::HeaderSender } else { Place::HeaderRecipient };
+    let at = Location::Field { name: &field.name, place };
     let (mut replacements, mut reasons) = (Vec::new(), Vec::new());
     for old in header::addresses(&field.value) {
-        if let Some(new) = rewriting.rewrite(place, &old.address)? {
+        if let Some(new) = rewriting.rewrite(at, &old.address)? {
             replacements.push((old, new.address));
             reasons.push(new.reason);
         }
