@@ -97,6 +97,26 @@ fn logins_that_another_relay_tells_of_are_named_as_such() {
     wait_until("it is logged", || relay.log().contains(line));
 }
 
+/// The lines that fail2ban's `postfix` filter looks for.
+#[test]
+fn sessions_that_are_cut_off_are_told_as_by_postfix() {
+    let sink = Sink::start();
+    let rest = "[networks]\ntrusted = [\"192.0.2.0/24\"]\n[limits]\nerrors = 3\nidle-timeout = \"3s\"\n";
+    let relay = Relay::start_with_head("log-format = \"postfix\"\n", rest, sink.address());
+    let mut silent = Client::connect(relay.address()).expect("a session");
+    let mut guessing = Client::connect(relay.address()).expect("a session");
+    guessing.command("MAIL FROM:<a@example.org>").expect("a reply");
+    for name in ["a", "b", "c"] {
+        let reply = guessing.command(&format!("RCPT TO:<{name}@elsewhere.example>")).expect("a reply");
+        assert!(reply.starts_with("554"), "{reply}");
+    }
+    assert_eq!(guessing.command("NOOP").expect("a reply"), "421 4.7.0 relay.example.com Error: too many errors");
+    assert_eq!(silent.reply().expect("last words"), "421 4.4.2 relay.example.com Error: timeout exceeded");
+    for line in ["too many errors after RCPT from unknown[127.0.0.1]", "timeout after EHLO from unknown[127.0.0.1]"] {
+        wait_until(line, || relay.log().contains(line));
+    }
+}
+
 fn pflogsumm(log: &str) -> String {
     let output = feed(Path::new("."), "pflogsumm", &[], log);
     String::from_utf8(output.stdout).expect("UTF-8")

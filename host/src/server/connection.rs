@@ -37,7 +37,7 @@ enum SessionError {
     #[error("lost connection")]
     Lost,
     /// It took too long over one command or message, or takes no replies: `421 4.4.2`.
-    #[error("timeout exceeded")]
+    #[error("timeout")]
     Timeout,
     /// It has been here for too long: `421 4.4.2`.
     #[error("session time exceeded")]
@@ -51,6 +51,26 @@ enum SessionError {
     /// There is no TLS where there should be; what could be said would go out in plaintext.
     #[error("TLS handshake failed: {0}")]
     Handshake(io::Error),
+    /// We have had enough of it, and said so; why.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl SessionError {
+    fn refused(reply: &Reply) -> Self {
+        Self::Refused(reply.text.split_once("Error: ").map_or(&*reply.text, |(_, why)| why).to_owned())
+    }
+
+    /// The last words, if the client should hear any.
+    fn farewell(&self, hostname: &str) -> Option<Reply> {
+        let (code, text) = match self {
+            Self::Timeout => (EnhancedCode(4, 4, 2), "timeout exceeded"),
+            Self::TooLong => (EnhancedCode(4, 4, 2), "session time exceeded"),
+            Self::Shutdown => (EnhancedCode(4, 3, 2), "service shutting down"),
+            Self::Lost | Self::Socket(_) | Self::Handshake(_) | Self::Refused(_) => return None,
+        };
+        Some(Reply::new(421, code, format!("{hostname} Error: {text}")))
+    }
 }
 
 /// One session and the stream it runs on.
@@ -107,14 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             receiving: self.session.receiving(),
             commands: &self.commands,
         }));
-        let Err(error) = ended else { return };
-        let code = match error {
-            SessionError::Timeout | SessionError::TooLong => EnhancedCode(4, 4, 2),
-            SessionError::Shutdown => EnhancedCode(4, 3, 2),
-            SessionError::Lost | SessionError::Socket(_) | SessionError::Handshake(_) => return,
-        };
-        let text = format!("{} Error: {error}", self.desk.shared.settings.hostname);
-        Reply::new(421, code, text).write(&mut self.output);
+        let farewell = ended.err().and_then(|error| error.farewell(&self.desk.shared.settings.hostname));
+        let Some(farewell) = farewell else { return };
+        farewell.write(&mut self.output);
         let last_words = async {
             self.flush().await?;
             self.stream.shutdown().await.map_err(SessionError::Socket)
@@ -176,7 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
                 Action::Close(reply) => {
                     self.say(&reply).await?;
                     self.flush().await?;
-                    return self.stream.shutdown().await.map_err(SessionError::Socket);
+                    self.stream.shutdown().await.map_err(SessionError::Socket)?;
+                    return if reply.refuses() { Err(SessionError::refused(&reply)) } else { Ok(()) };
                 }
             };
         }
