@@ -208,6 +208,33 @@ config.tables = ["people"]
 }
 
 #[test]
+fn check_warns_of_what_tables_do_not_mean_with_file_and_line() {
+    // Rules trap 1, trap 2, S2
+    let config = r#"
+[tables]
+senders = { type = "text", path = "senders" }
+patterns = { type = "regexp", path = "patterns" }
+[[session]]
+plugin = "access"
+config.sender = [{ check_sender_access = "senders" }, { check_sender_access = "patterns" }]
+"#;
+    let (folder, _) = run(config, &["check"]);
+    let write = |name: &str, rows: &str| fs::write(folder.path().join(name), rows).expect("written");
+    write("senders", "a.example 550\nann@b.example OK\nANN@b.example REJECT\n");
+    write("patterns", "/^bob/ OK\n/^JOE/i REJECT\n");
+    let output = mailweir(folder.path(), &["check"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    for warning in [
+        "senders:1: warning: stage `access`: `a.example 550` permits: a number without a text is the same as OK",
+        "senders:3: warning: key `ANN@b.example` is there already; the first row counts",
+        "patterns:2: warning: the flag `i` makes this pattern sensitive to case",
+    ] {
+        assert!(told.contains(warning), "{warning} in {told}");
+    }
+}
+
+#[test]
 fn check_is_readable_by_scripts() {
     let (_folder, output) = run(&pipeline().replace("config.domains", "config.domain"), &["check", "--json"]);
     assert_eq!(output.status.code(), Some(1));

@@ -241,7 +241,16 @@ impl Item {
 
 /// A restriction that nobody knows, and what to do about it.
 fn unknown<'a>(name: &str, classes: impl Iterator<Item = &'a String>) -> String {
+    let dns_list = ["reject_rbl_", "reject_rhsbl_", "permit_dnswl_", "permit_rhswl_"];
     let instead = match name {
+        _ if dns_list.iter().any(|start| name.starts_with(start)) => {
+            "; a filter of your own in [[session]] with `dns = true` can ask a DNS list"
+        }
+        "permit_tls_clientcerts" | "permit_tls_all_clientcerts" | "check_ccert_access" => {
+            "; clients show no certificates here, they log in: `permit_sasl_authenticated`"
+        }
+        "reject_unknown_client" => "; its name now is `reject_unknown_client_hostname`",
+        "permit_inet_interfaces" => "; our own addresses are in [networks] trusted if you put them there",
         "check_policy_service" => "; a filter of your own in [[session]] does what a policy service does",
         "reject_unauth_pipelining" => "; the relay itself sees to that",
         "sleep" => "; there is none here",
@@ -331,6 +340,8 @@ mod tests {
         assert!(said("check_clients_access", Some("x")).ends_with("did you mean `check_client_access`?"));
         assert_eq!(said("xyzzy", None), "there is no restriction `xyzzy`");
         assert!(said("check_policy_service", None).contains("a filter of your own"));
+        assert!(said("reject_rbl_client", Some("zen.example")).contains("can ask a DNS list"));
+        assert!(said("permit_tls_clientcerts", None).contains("permit_sasl_authenticated"));
         assert!(said("hash:/etc/postfix/access", None).contains("a name in [tables]"));
         assert!(said("permit", Some("x")).contains("has no table"));
         assert!(said("check_client_access", None).contains("needs a table"));
