@@ -47,6 +47,9 @@ has_opensmtpd() {
     "$opensmtpd/usr/bin/smtp" -h 2>&1 | grep -q usage
 }
 need "libevent-2.1-7 libdb5.3" has_opensmtpd
+# fail2ban would ban people when it is installed: its program is unpacked, too.
+fail2ban=/opt/mailweir-test/fail2ban
+need "python3" test -x "$fail2ban/usr/bin/fail2ban-regex"
 need "uudeview" command -v uuenview
 need "sharutils" command -v uuencode
 need "macutils" command -v binhex
@@ -76,6 +79,7 @@ unpack() { # unpack PACKAGE DIRECTORY
     rm -r "$archive"
 }
 has_opensmtpd || unpack opensmtpd "$opensmtpd"
+test -x "$fail2ban/usr/bin/fail2ban-regex" || unpack fail2ban "$fail2ban"
 if ! "$exim/usr/sbin/exim4" -C /dev/null -bV >/dev/null 2>&1; then
     unpack exim4-daemon-light "$exim"
     getent passwd Debian-exim >/dev/null || useradd --system --no-create-home --user-group Debian-exim

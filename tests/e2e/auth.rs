@@ -14,6 +14,7 @@ use crate::{
     client::Client,
     clients::{run, text as text_of},
     examples::{example, free_port},
+    log_formats::fail2ban,
     metrics::scrape,
     relay::{Relay, wait_until},
     sink::Sink,
@@ -202,6 +203,7 @@ fn logins_are_told_to_all_who_watch() {
     ] {
         wait_until(pattern, || told(pattern) == count);
     }
+    assert_eq!(fail2ban("auth", &submission.relay.log()), ["127.0.0.1"; 3]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The forms of the log: objects of JSON, and Postfix's lines, which a real pflogsumm counts.
+//! The forms of the log: objects of JSON, and Postfix's lines, which a real pflogsumm counts and a real fail2ban understands.
 
-use std::path::Path;
+use std::{io::Write, path::Path, process::Command};
 
 use regex::Regex;
 use serde_json::Value;
@@ -97,7 +97,24 @@ fn logins_that_another_relay_tells_of_are_named_as_such() {
     wait_until("it is logged", || relay.log().contains(line));
 }
 
-/// The lines that fail2ban's `postfix` filter looks for.
+/// The addresses that fail2ban's filter for Postfix finds in a log, one for each line that counts.
+pub(crate) fn fail2ban(mode: &str, log: &str) -> Vec<String> {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(log.as_bytes()).expect("written");
+    let package = "/opt/mailweir-test/fail2ban";
+    let output = Command::new("python3")
+        .env("PYTHONPATH", format!("{package}/usr/lib/python3/dist-packages"))
+        .arg(format!("{package}/usr/bin/fail2ban-regex"))
+        .args(["--config", &format!("{package}/etc/fail2ban"), "--out", "ip"])
+        .arg(file.path())
+        .arg(format!("postfix[mode={mode}]"))
+        .output()
+        .expect("python3 runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "fail2ban is needed for this test (`make tools`): {said}");
+    String::from_utf8(output.stdout).expect("UTF-8").lines().map(str::to_owned).collect()
+}
+
 #[test]
 fn sessions_that_are_cut_off_are_told_as_by_postfix() {
     let sink = Sink::start();
@@ -115,6 +132,7 @@ fn sessions_that_are_cut_off_are_told_as_by_postfix() {
     for line in ["too many errors after RCPT from unknown[127.0.0.1]", "timeout after EHLO from unknown[127.0.0.1]"] {
         wait_until(line, || relay.log().contains(line));
     }
+    assert_eq!(fail2ban("errors", &relay.log()), ["127.0.0.1"]);
 }
 
 fn pflogsumm(log: &str) -> String {

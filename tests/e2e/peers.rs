@@ -163,3 +163,31 @@ fn postfix_is_told_the_dsn_parameters_that_the_client_gave() {
     }
     assert!(!text.contains("d@gone.example") && !text.contains("\r\nbody\r\n"), "{text}");
 }
+
+#[test]
+fn postfix_takes_international_addresses() {
+    let sink = Sink::start();
+    let postfix =
+        Postfix::start(&format!("mynetworks = 127.0.0.0/8\nrelayhost = [127.0.0.1]:{}", sink.address().port()));
+    let relay = Relay::start("", postfix.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    for line in [
+        "MAIL FROM:<jürgen@müller.example> SMTPUTF8 BODY=8BITMIME",
+        "RCPT TO:<grüße@world.example>",
+        "DATA",
+        "Subject: Grüße\r\n\r\nübrigens\r\n.",
+    ] {
+        let reply = client.command(line).expect("a reply");
+        assert!(reply.starts_with(['2', '3']), "{line}: {reply}");
+    }
+    wait_until("it has gone through Postfix", || sink.count() == 1);
+    let mail = sink.delivered().remove(0);
+    assert_eq!(
+        (mail.sender.as_str(), mail.recipients.as_slice()),
+        ("jürgen@müller.example", &["grüße@world.example".to_owned()][..])
+    );
+    assert!(mail.commands[0].contains(" SMTPUTF8"), "{:?}", mail.commands);
+    let data = String::from_utf8(mail.data).expect("UTF-8");
+    assert!(data.contains("\r\nSubject: Grüße\r\n") && data.ends_with("\r\n\r\nübrigens\r\n"), "{data}");
+    assert!(data.contains(" with UTF8SMTP id "), "{data}");
+}
