@@ -11,6 +11,7 @@ fn both_examples(language: &str) {
     for example in ["tag-external", "block-names"] {
         let workshop = Workshop::begin(language, example);
         workshop.build();
+        workshop.follow_its_page();
         workshop.inspect();
         workshop.run_tests();
         workshop.mistakes_have_their_places();

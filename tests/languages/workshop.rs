@@ -1,6 +1,8 @@
 //! A filter that somebody begins, builds and tests.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
@@ -51,6 +53,19 @@ impl Workshop {
         self.run(Command::new(env!("CARGO_BIN_EXE_mailweir")).args(["plugin", "build"]));
     }
 
+    /// What README.md tells to type, as it stands there.
+    pub(crate) fn follow_its_page(&self) {
+        let page = fs::read_to_string(self.folder().join("README.md")).expect("a page");
+        // What a machine needs first is installed by tests/install-tools.sh.
+        let commands =
+            page.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with("apt-get"));
+        let commands: Vec<_> = commands.collect();
+        assert!(commands.len() >= 4, "{}: {commands:?}", self.language);
+        for command in commands {
+            self.run(Command::new("sh").args(["-c", command]));
+        }
+    }
+
     /// One plugin, by the Makefile.
     pub(crate) fn make(&self, plugin: &str) {
         self.run(Command::new("make").arg(plugin));
@@ -61,6 +76,9 @@ impl Workshop {
         // What cargo sets for this test must not reach another build.
         let command = command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS");
         let command = command.current_dir(self.folder()).env("TOOLS", target_folder().join("tools"));
+        let ours = Path::new(env!("CARGO_BIN_EXE_mailweir")).parent().expect("a folder").as_os_str();
+        let path = [ours, ":".as_ref(), &env::var_os("PATH").unwrap_or_default()].into_iter().collect::<OsString>();
+        let command = command.env("PATH", path);
         self.succeeded(&format!("{command:?}"), &command.output().expect("it runs"));
     }
 

@@ -13,8 +13,8 @@ use crate::cli::output;
 
 #[derive(clap::Args)]
 #[command(
-    long_about = "Make a folder with a filter that works, copied from an example in the language: source, Makefile, the contract, and \
-                  mailweir.toml with a pipeline and tests. The examples are tag-external, which marks messages from outside, and \
+    long_about = "Make a folder with a filter that works, copied from an example in the language: source, Makefile, the contract, \
+                  mailweir.toml with a pipeline and tests, and a letter to try it on. The examples are tag-external, which marks messages from outside, and \
                   block-names, which refuses attachments whose names a table lists.",
     after_help = "Example: mailweir plugin new --lang c my-filter"
 )]
@@ -83,6 +83,7 @@ fn print(folder: &Path, args: &Args) {
     };
     let language = args.lang.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     println!("{folder} is a filter in {language}. Build it and run its tests:\n");
-    println!("    cd {folder}\n    mailweir plugin build\n    mailweir plugin test {name}.wasm\n");
+    println!("    cd {folder}\n    mailweir plugin build\n    mailweir plugin test {name}.wasm");
+    println!("    mailweir trace letter.eml --from joe@example.net --to ann@example.com --client 192.0.2.7\n");
     println!("For your pipeline:\n\n    [[message]]\n    plugin = \"{name}.wasm\"\n    {config}");
 }

@@ -34,6 +34,7 @@ pub(super) enum Example {
 }
 
 const PIPELINES: &[File] = files!("examples/filters": "tag-external.toml", "block-names.toml");
+const LETTER: &[File] = files!("examples/filters": "letter.eml");
 const RUST_TAG: &[File] = files!("examples/filters/rust/tag-external": "Cargo.toml", "README.md", "src/lib.rs");
 const RUST_BLOCK: &[File] = files!("examples/filters/rust/block-names": "Cargo.toml", "README.md", "src/lib.rs");
 const RUST: &[File] = files!("examples/filters/rust": "Makefile");
@@ -97,6 +98,7 @@ impl Language {
                 .filter(|(path, _)| *path == pipeline)
                 .map(|(_, text)| ("mailweir.toml".to_owned(), renamed(&text))),
         );
+        files.extend(copies(LETTER, ""));
         let wit = if self == Self::Rust { "mailweir/wit/" } else { "wit/" };
         files.extend(copies(&CONTRACT, wit));
         files.push((".gitignore".to_owned(), "*.wasm\n.tools/\nstate/\ntarget/\n__pycache__/\n".to_owned()));
@@ -108,11 +110,17 @@ fn copies<'a>(files: &'a [File], folder: &'a str) -> impl Iterator<Item = (Strin
     files.iter().map(move |(path, text)| (format!("{folder}{path}"), (*text).to_owned()))
 }
 
-/// All but the source of the other example.
+/// All but the source of the other example. README.md says the same of this one.
 fn filter_files(files: &[File], like: Example) -> Vec<(String, String)> {
     let other = like.other().name();
     let is_others = |path: &str| path.replace('_', "-").starts_with(other);
-    copies(files, "").filter(|(path, _)| !is_others(path)).collect()
+    let is_others_row = |line: &&str| line.strip_prefix("| `").is_some_and(is_others);
+    let mut files: Vec<_> = copies(files, "").filter(|(path, _)| !is_others(path)).collect();
+    for (_, text) in files.iter_mut().filter(|(path, _)| path == "README.md") {
+        let of_this: String = text.split_inclusive('\n').filter(|line| !is_others_row(line)).collect();
+        *text = of_this.replace(other, like.name());
+    }
+    files
 }
 
 /// A crate and its workspace, with the SDK as a member: it is in no registry yet.
@@ -163,6 +171,8 @@ mod tests {
                     let old = like.name();
                     let replaced = !path.contains(old) && !text.contains(old) && !text.contains(&old.replace('-', "_"));
                     assert!(replaced, "{language:?}: {path}");
+                    let others = like.other().name();
+                    assert!(path != "README.md" || !text.contains(others), "{language:?}: {path} tells of {others}");
                 }
             }
         }
