@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 cd "$here"
 rounds=${ROUNDS:-3}
 target=${CARGO_TARGET_DIR:-$here/target}
-cargo build --release --quiet
+cargo build --release --quiet -p mailweir
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cp examples/demo.toml "$work/mailweir.toml"

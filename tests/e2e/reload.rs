@@ -159,7 +159,16 @@ fn what_cannot_change_is_said() {
     let (code, said) = reload(&relay);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("warning: [records] keep is another one than the running relay's"), "{said}");
+    // What stands before the first section.
     let config = relay.folder().join("mailweir.toml");
+    let text = fs::read_to_string(&config).expect("readable");
+    fs::write(&config, format!("log-format = \"postfix\"\n{text}[telemetry]\notlp = \"http://127.0.0.1:4318\"\n"))
+        .expect("written");
+    let (code, said) = reload(&relay);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("mailweir.toml:1:14: warning: log-format is another one than the running relay's"), "{said}");
+    assert!(said.contains("warning: [telemetry] otlp is another one than the running relay's"), "{said}");
+    write_config(&relay, "", sink.address());
     let text = fs::read_to_string(&config).expect("readable").replace("\"state\"", "\"other\"");
     fs::write(&config, text).expect("written");
     let output = relay.command(&["reload", "--state-dir", "state"]);

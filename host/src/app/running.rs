@@ -7,11 +7,12 @@ use tokio::{runtime::Handle, sync::Mutex, task};
 
 use super::App;
 use crate::{
-    config::{Config, Diagnostic, Severity, Source},
+    config::{Config, Diagnostic, LogFormat, Severity, Source},
     delivery::Renewer,
     dns::Resolver,
     pipeline::Pipeline,
     server::Server,
+    telemetry::Endpoint,
 };
 
 /// The parts that take new settings, and what the others began with.
@@ -32,6 +33,9 @@ pub(super) struct Fixed {
     state_dir: PathBuf,
     admin: Option<SocketAddr>,
     keep: Option<Duration>,
+    log_format: LogFormat,
+    hostname: String,
+    traces: Option<Endpoint>,
 }
 
 impl Fixed {
@@ -41,6 +45,9 @@ impl Fixed {
             state_dir: config.state_dir.clone(),
             admin: config.admin.as_ref().map(|(address, _)| *address),
             keep: config.storage.keep,
+            log_format: config.log_format,
+            hostname: config.hostname.clone(),
+            traces: config.traces.clone(),
         }
     }
 
@@ -48,20 +55,24 @@ impl Fixed {
     fn differences(&self, config: &Config) -> Vec<Diagnostic> {
         let new = Self::of(config);
         let mut differences = Vec::new();
+        let spans = &config.fixed_spans;
         if new.state_dir != self.state_dir {
             let text = format!("the state directory of the running relay is {}", self.state_dir.display());
-            let moved = Diagnostic::error(config.state_dir_span.clone(), text);
+            let moved = Diagnostic::error(spans.state_dir.clone(), text);
             differences.push(moved.with_help("stop the relay, move the directory, and start it again"));
         }
-        let mut later = |what: &str, span| {
+        let admin = config.admin.as_ref().map_or(&(0..0), |(_, span)| span);
+        let tells_hostname = self.log_format == LogFormat::Postfix || self.traces.is_some();
+        let others = [
+            ("[admin] address", new.admin != self.admin, admin),
+            ("[records] keep", new.keep != self.keep, &spans.records),
+            ("log-format", new.log_format != self.log_format, &spans.log_format),
+            ("hostname in log and traces", tells_hostname && new.hostname != self.hostname, &spans.hostname),
+            ("[telemetry] otlp", new.traces != self.traces, &spans.telemetry),
+        ];
+        for (what, _, span) in others.into_iter().filter(|(_, differs, _)| *differs) {
             let text = format!("{what} is another one than the running relay's: it holds from the next start on");
-            differences.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::error(span, text) });
-        };
-        if new.admin != self.admin {
-            later("[admin] address", config.admin.as_ref().map_or(0..0, |(_, span)| span.clone()));
-        }
-        if new.keep != self.keep {
-            later("[records] keep", config.storage.keep_span.clone());
+            differences.push(Diagnostic { severity: Severity::Warning, ..Diagnostic::error(span.clone(), text) });
         }
         differences
     }

@@ -60,8 +60,8 @@ pub struct Config {
     pub hostname: String,
     /// Queue and compiled filters.
     pub state_dir: PathBuf,
-    /// Where that stands.
-    pub state_dir_span: Range<usize>,
+    /// Where keys stand that hold until the next start.
+    pub fixed_spans: FixedSpans,
     /// Whether refusals at connect, helo and mail are told at RCPT (Postfix smtpd_delay_reject).
     pub delay_reject: bool,
     /// Whose messages get the fields that they lack (Postfix always_add_missing_headers).
@@ -100,6 +100,34 @@ pub struct Config {
     pub traces: Option<Endpoint>,
     /// `[[test]]`.
     pub cases: Vec<Case>,
+}
+
+/// Where keys and sections stand that a relay takes over at its start only; the beginning of the file for those that are not there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct FixedSpans {
+    /// `hostname`, as the log has it.
+    pub hostname: Range<usize>,
+    /// `state-dir`.
+    pub state_dir: Range<usize>,
+    /// `log-format`.
+    pub log_format: Range<usize>,
+    /// `[records]`.
+    pub records: Range<usize>,
+    /// `[telemetry]`.
+    pub telemetry: Range<usize>,
+}
+
+impl FixedSpans {
+    fn of(root: &Section<'_, '_>) -> Self {
+        let span = |key| root.span_of(key).unwrap_or(0..0);
+        Self {
+            hostname: span("hostname"),
+            state_dir: span("state-dir"),
+            log_format: span("log-format"),
+            records: span("records"),
+            telemetry: span("telemetry"),
+        }
+    }
 }
 
 /// How the log is written.
@@ -192,7 +220,7 @@ fn read(source: &Source, parsed: &reader::Parsed<'_>, mistakes: &Mistakes) -> Op
         source: Source::default(),
         hostname: hostname?,
         state_dir: state_dir?,
-        state_dir_span: root.span_of("state-dir").unwrap_or(0..0),
+        fixed_spans: FixedSpans::of(&root),
         delay_reject,
         missing_fields,
         log_format,

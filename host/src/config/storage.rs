@@ -1,6 +1,6 @@
 //! `[spool]` and `[records]`: what lies in the state directory beside compiled filters, and how much room that may take.
 
-use std::{ops::Range, time::Duration};
+use std::time::Duration;
 
 use super::{
     reader::{Converted, Section, Value},
@@ -18,8 +18,6 @@ pub struct Storage {
     pub reserve: u64,
     /// `[records] keep`: for how long it can be asked what became of a message. Default 30 days; none keeps no records.
     pub keep: Option<Duration>,
-    /// Where that stands.
-    pub keep_span: Range<usize>,
 }
 
 pub(super) fn read(root: &Section<'_, '_>, message_size: u64) -> Storage {
@@ -36,7 +34,6 @@ pub(super) fn read(root: &Section<'_, '_>, message_size: u64) -> Storage {
     Storage {
         reserve: reserve.unwrap_or_else(|| LEAST_RESERVE.max(message_size.saturating_add(message_size / 2))),
         keep: keep.unwrap_or(Some(Duration::from_secs(30 * 86_400))),
-        keep_span: root.span_of("records").unwrap_or(0..0),
     }
 }
 
