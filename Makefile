@@ -28,7 +28,7 @@ bench: tools
 # `make test` does a bounded part of it. SEED=… repeats a run.
 differential: export N ?= 5000
 differential: tools
-	cargo test -p mailweir --test differential -- --nocapture --test-threads=1
+	cargo test -p mailweir --test differential -- --nocapture
 
 # `make test` does two rounds of it.
 chaos: export ROUNDS ?= 50

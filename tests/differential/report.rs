@@ -39,15 +39,14 @@ pub(crate) fn run(cases: &str, usual: u64, batch_size: usize, mut batch: impl Fn
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let seed = number("SEED").unwrap_or(if number("N").is_some() { now.as_secs() } else { 1 });
     let wanted = usize::try_from(number("N").unwrap_or(usual)).expect("64 bits");
-    println!("SEED={seed}");
+    println!("{cases}: SEED={seed}");
     let mut report = Report::default();
     for (number, start) in (0_u64..).zip((0..wanted).step_by(batch_size)) {
         batch(seed + number, batch_size.min(wanted - start), &mut report);
     }
-    println!("{wanted} {cases}:");
-    for (what, count) in report.counts {
-        println!("{count:>7}  {what}");
-    }
+    let counts: String = report.counts.iter().map(|(what, count)| format!("{count:>7}  {what}\n")).collect();
+    // At once: other runs go on beside this one.
+    print!("{wanted} {cases}:\n{counts}");
     let Some((first, details)) = report.broken.first() else { return };
     for (short, _) in report.broken.iter().skip(1).take(MOST_SHOWN) {
         eprintln!("{short}\n");
