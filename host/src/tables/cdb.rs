@@ -19,6 +19,8 @@ pub(super) const HEADER: usize = 2048;
 
 /// Files up to this many octets are held in memory: asking them costs no system calls.
 const SMALL: u64 = 4 << 20;
+/// The same where the table is asked for many keys, and given back soon.
+const NOT_TOO_LARGE: u64 = 1 << 30;
 
 /// Where the octets of a file are.
 #[derive(Debug)]
@@ -75,10 +77,19 @@ fn number(octets: &[u8], at: usize) -> u32 {
 impl Cdb {
     /// Open a file; of a large one only the header is read.
     pub(super) fn open(path: &Path) -> Result<Loaded, OpenError> {
+        Self::open_up_to(path, SMALL)
+    }
+
+    /// The same, in memory if there is any chance that it fits.
+    pub(super) fn open_in_memory(path: &Path) -> Result<Loaded, OpenError> {
+        Self::open_up_to(path, NOT_TOO_LARGE)
+    }
+
+    fn open_up_to(path: &Path, most_in_memory: u64) -> Result<Loaded, OpenError> {
         let failed = |error| OpenError::io(path, error);
         let mut file = File::open(path).map_err(failed)?;
         let mut size = file.metadata().map_err(failed)?.len();
-        let source = if size <= SMALL {
+        let source = if size <= most_in_memory {
             let mut octets = Vec::new();
             size = file.read_to_end(&mut octets).map_err(failed)? as u64;
             Source::Memory(octets)

@@ -24,7 +24,7 @@ use std::{
 
 pub use build::{BuildError, Built, Compiled, build};
 pub use kind::{Kind, TYPES, TypeInfo};
-pub use open::{Others, open};
+pub use open::{Others, open, open_for_many};
 
 /// It is not known whether the table has a row: never the same as "not found". A filter that meets it fails, and the message is
 /// deferred.

@@ -11,7 +11,7 @@ use clap::Subcommand;
 use super::{ConfigArg, output};
 use crate::{
     config::Config,
-    tables::{self, Kind, Loaded, Table},
+    tables::{self, Kind, Loaded, OpenError, Others, Table},
 };
 
 /// Build, ask and look at lookup tables.
@@ -56,6 +56,8 @@ pub(super) fn run(args: &Args) -> ExitCode {
 
 type Failure = Box<dyn std::error::Error>;
 
+type Open = fn(&Kind, Others<'_>) -> Result<Loaded, OpenError>;
+
 /// Which table.
 #[derive(clap::Args)]
 struct TableArg {
@@ -74,8 +76,17 @@ impl TableArg {
 
     /// The table, open.
     fn open(&self) -> Result<(Kind, Loaded), Failure> {
+        self.open_by(tables::open)
+    }
+
+    /// The table, open to be asked for many keys.
+    fn open_for_many(&self) -> Result<(Kind, Loaded), Failure> {
+        self.open_by(tables::open_for_many)
+    }
+
+    fn open_by(&self, open: Open) -> Result<(Kind, Loaded), Failure> {
         if let Some(kind) = self.file() {
-            let loaded = tables::open(&kind, &|_| None)?;
+            let loaded = open(&kind, &|_| None)?;
             return Ok((kind, loaded));
         }
         let config = Config::load(self.config.config.clone()).map_err(|(source, diagnostics)| {
@@ -86,7 +97,7 @@ impl TableArg {
         let mut opened: Vec<(String, Arc<dyn Table>)> = Vec::new();
         for entry in &config.tables {
             let find = |name: &str| opened.iter().find(|(other, _)| other == name).map(|(_, table)| Arc::clone(table));
-            let loaded = tables::open(&entry.kind, &find)?;
+            let loaded = open(&entry.kind, &find)?;
             if entry.name == self.table {
                 return Ok((entry.kind.clone(), loaded));
             }

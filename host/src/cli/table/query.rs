@@ -100,8 +100,8 @@ fn look_up_lines(
 }
 
 pub(super) fn run(args: &Args) -> Result<ExitCode, Failure> {
-    let (_, loaded) = args.table.open()?;
     let from_stdin = args.keys.iter().any(|key| key == "-");
+    let (_, loaded) = if from_stdin { args.table.open_for_many()? } else { args.table.open()? };
     let format = Format { json: args.json, with_key: from_stdin || args.keys.len() > 1 };
     let mut out = io::stdout().lock();
     let mut found = false;
