@@ -126,16 +126,20 @@ def traffic(port, stop, took):
 
 def abuse(port, stop, acts, replies):
     number = 0
-    with session(port) as client:
-        while not stop.is_set():
-            act = acts[number % len(acts)]
-            number += 1
-            letter = f"Subject: {act}\r\nX-Act: {act}\r\n\r\ntext\r\n"
-            try:
-                client.sendmail("ann@host.example.com", ["bob@example.net"], letter)
-                replies["250"] += 1
-            except smtplib.SMTPDataError as refused:
-                replies[str(refused.smtp_code)] += 1
+    client = session(port)
+    while not stop.is_set():
+        act = acts[number % len(acts)]
+        number += 1
+        letter = f"Subject: {act}\r\nX-Act: {act}\r\n\r\ntext\r\n"
+        try:
+            client.sendmail("ann@host.example.com", ["bob@example.net"], letter)
+            replies["250"] += 1
+        except smtplib.SMTPDataError as refused:
+            replies[str(refused.smtp_code)] += 1
+        except smtplib.SMTPServerDisconnected:
+            # `[limits] errors` ends sessions that are refused too often.
+            client = session(port)
+    client.close()
 
 
 def measure(port, acts):

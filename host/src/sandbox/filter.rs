@@ -19,7 +19,7 @@ use super::{
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
     reuse::Kept,
-    slow_lane::Ticks,
+    slow_lane::Interrupted,
 };
 use crate::{
     dns::Resolver,
@@ -121,12 +121,12 @@ impl WasmFilter {
         Ok(instance)
     }
 
-    async fn filter(&self, mail: &Arc<Mail>, ticks: &Ticks) -> Result<Outcome, FilterError> {
+    async fn filter(&self, mail: &Arc<Mail>, interrupted: &Interrupted) -> Result<Outcome, FilterError> {
         let indices =
             self.exports.message.as_ref().ok_or_else(|| host_failure("it exports no `message`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest(Arc::clone(&mail.id));
-            guest.ticks = ticks.clone();
+            guest.interrupted = interrupted.clone();
             guest.explain = mail.explain;
             guest.mail = Some(Arc::clone(mail));
             guest.directory.clone_from(&self.directory);
@@ -142,12 +142,12 @@ impl WasmFilter {
         convert::outcome_from_wit(outcome, &mut guest).map_err(nonsense)
     }
 
-    async fn decide(&self, facts: &Facts, ticks: &Ticks) -> Result<Decision, FilterError> {
+    async fn decide(&self, facts: &Facts, interrupted: &Interrupted) -> Result<Decision, FilterError> {
         let indices =
             self.exports.session.as_ref().ok_or_else(|| host_failure("it exports no `session`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest("-".into());
-            guest.ticks = ticks.clone();
+            guest.interrupted = interrupted.clone();
             guest.explain = facts.explain;
             guest
         };
@@ -203,17 +203,17 @@ impl WasmFilter {
 
 impl Filter for WasmFilter {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
-        let ticks = Ticks::default();
+        let interrupted = Interrupted::default();
         Box::pin(async move {
-            let outcome = self.sandbox.slow_lane.run(&ticks, self.filter(mail, &ticks)).await;
+            let outcome = self.sandbox.slow_lane.run(&interrupted, self.filter(mail, &interrupted)).await;
             self.counted(outcome, |outcome| &outcome.verdict)
         })
     }
 
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
-        let ticks = Ticks::default();
+        let interrupted = Interrupted::default();
         Box::pin(async move {
-            let decision = self.sandbox.slow_lane.run(&ticks, self.decide(facts, &ticks)).await;
+            let decision = self.sandbox.slow_lane.run(&interrupted, self.decide(facts, &interrupted)).await;
             self.counted(decision, |decision| &decision.verdict)
         })
     }

@@ -1,8 +1,8 @@
 //! Where calls go that take long: a few at a time, on threads that give way to everything else.
 //!
 //! A guest that spins, or works through a large body, would hold a worker of the runtime for a tick at each turn, and all other
-//! mail would wait that long at each of its steps. So a call that has seen [`EXPRESS_TICKS`] is polled on a thread of low
-//! priority, while another thread takes over the worker. The kernel then runs other mail first, and long calls with what is left.
+//! mail would wait that long at each of its steps. So a call that a tick has interrupted is polled on a thread of low priority
+//! from then on, while another thread takes over the worker. The kernel then runs other mail first, and long calls with what is left.
 
 use std::{
     future::{Future, poll_fn},
@@ -10,7 +10,7 @@ use std::{
     pin::pin,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Waker},
     thread,
@@ -22,23 +22,20 @@ use tokio::{
     task::block_in_place,
 };
 
-/// Ticks of the epoch clock that a call may see on the runtime's own threads.
-const EXPRESS_TICKS: u32 = 3;
-
 /// What nice(2) adds for the others: they get about a tenth of a processor that somebody else wants as well.
 const NICENESS: i32 = 10;
 
-/// How often the epoch clock has interrupted a call.
+/// Whether the epoch clock has interrupted a call.
 #[derive(Clone, Default)]
-pub(super) struct Ticks(Arc<AtomicU32>);
+pub(super) struct Interrupted(Arc<AtomicBool>);
 
-impl Ticks {
-    pub(super) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+impl Interrupted {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 
-    fn are_over(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= EXPRESS_TICKS
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -54,11 +51,11 @@ impl SlowLane {
         Self { turns: Arc::new(Semaphore::new(processors)) }
     }
 
-    /// Do `work`, which counts its `ticks`: on the caller's thread, and from the tick that is too many in the slow lane. There, each
-    /// turn is one poll: until the next tick, or until the work waits for something.
-    pub(super) async fn run<T: Send>(&self, ticks: &Ticks, work: impl Future<Output = T> + Send) -> T {
+    /// Do `work`: on the caller's thread, and once it was `interrupted` in the slow lane. There, each turn is one poll: until the next
+    /// tick, or until the work waits for something.
+    pub(super) async fn run<T: Send>(&self, interrupted: &Interrupted, work: impl Future<Output = T> + Send) -> T {
         let mut work = pin!(work);
-        let express = poll_fn(|context| match ticks.are_over() {
+        let express = poll_fn(|context| match interrupted.is_set() {
             true => Poll::Ready(None),
             false => work.as_mut().poll(context).map(Some),
         });
@@ -109,34 +106,34 @@ mod tests {
 
     /// Work that is ticked at each poll, as a guest that spins: the priorities of the threads that polled it.
     async fn polls(lane: &SlowLane, count: usize) -> Vec<i32> {
-        let ticks = Ticks::default();
+        let interrupted = Interrupted::default();
         let mut seen = Vec::new();
         let spin = poll_fn(|context| {
             seen.push(rustix::process::getpriority_process(None).expect("a priority"));
             if seen.len() == count {
                 return Poll::Ready(());
             }
-            ticks.count();
+            interrupted.set();
             context.waker().wake_by_ref();
             Poll::Pending
         });
-        lane.run(&ticks, spin).await;
+        lane.run(&interrupted, spin).await;
         seen
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn long_work_gives_way_after_its_first_ticks() {
+    async fn long_work_gives_way_after_its_first_tick() {
         let lane = SlowLane::new();
-        let priorities = tokio::spawn(async move { polls(&lane, 6).await }).await.expect("no panic");
+        let priorities = tokio::spawn(async move { polls(&lane, 3).await }).await.expect("no panic");
         let normal = priorities[0];
-        assert_eq!(priorities, [normal, normal, normal, normal + NICENESS, normal + NICENESS, normal + NICENESS]);
+        assert_eq!(priorities, [normal, normal + NICENESS, normal + NICENESS]);
         assert_eq!(rustix::process::getpriority_process(None), Ok(normal), "the worker's own priority");
     }
 
     #[tokio::test]
     async fn a_runtime_of_one_thread_does_it_all_on_that() {
-        let priorities = polls(&SlowLane::new(), 6).await;
-        assert_eq!(priorities, [priorities[0]; 6]);
+        let priorities = polls(&SlowLane::new(), 3).await;
+        assert_eq!(priorities, [priorities[0]; 3]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -149,11 +146,11 @@ mod tests {
             .map(|_| {
                 let (lane, stopped) = (lane.clone(), Arc::clone(&stopped));
                 tokio::spawn(async move {
-                    let ticks = Ticks::default();
-                    (0..EXPRESS_TICKS).for_each(|_| ticks.count());
+                    let interrupted = Interrupted::default();
+                    interrupted.set();
                     // It blocks its thread until the test ends.
                     let work = async { stopped.lock().map(|stopped| stopped.recv().is_err()).unwrap_or(true) };
-                    assert!(lane.run(&ticks, work).await);
+                    assert!(lane.run(&interrupted, work).await);
                 })
             })
             .collect();
@@ -171,9 +168,9 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_panic_reaches_the_caller() {
         let lane = SlowLane::new();
-        let ticks = Ticks::default();
-        (0..EXPRESS_TICKS).for_each(|_| ticks.count());
-        let work = async move { lane.run(&ticks, async { panic!("as expected") }).await };
+        let interrupted = Interrupted::default();
+        interrupted.set();
+        let work = async move { lane.run(&interrupted, async { panic!("as expected") }).await };
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
 }
