@@ -39,7 +39,8 @@ impl Interrupted {
     }
 }
 
-/// As many turns as there are processors.
+/// As many turns as there are processors, but for one: a scheduler lets even a thread of low priority have its slice of some milliseconds
+/// before another gets the processor.
 #[derive(Clone)]
 pub(super) struct SlowLane {
     turns: Arc<Semaphore>,
@@ -48,7 +49,7 @@ pub(super) struct SlowLane {
 impl SlowLane {
     pub(super) fn new() -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self { turns: Arc::new(Semaphore::new(processors)) }
+        Self { turns: Arc::new(Semaphore::new(processors.saturating_sub(1).max(1))) }
     }
 
     /// Do `work`: on the caller's thread, and once it was `interrupted` in the slow lane. There, each turn is one poll: until the next
