@@ -93,6 +93,31 @@ fn partners_and_departments_have_ways_of_their_own() {
     wait_until("all are delivered", || partner.count() == 2 && sales.count() == 1);
 }
 
+#[test]
+fn a_relay_in_the_house_gives_people_their_public_addresses() {
+    let (house, world) = (Sink::start(), Sink::start());
+    let text = example(
+        "internal-relay.toml",
+        &[
+            ("\"127.0.0.1:2525\", \"[::1]:2525\"", "\"127.0.0.1:0\""),
+            ("127.0.0.1:2526", &house.address().to_string()),
+            ("127.0.0.1:2527", &world.address().to_string()),
+        ],
+    );
+    let relay = Relay::with_config(tempfile::tempdir().expect("a folder"), &text);
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let letter = b"From: Joe <jdoe@host7.example.com>\r\nSubject: hello\r\n\r\nbody\r\n";
+    let reply = client.send("ann@host7.example.com", &["jdoe+x@old.example.com", "b@world.example"], letter);
+    assert!(reply.expect("a reply").starts_with("250 2.0.0"));
+    wait_until("both are delivered", || house.count() == 1 && world.count() == 1);
+    for (sink, recipient) in [(house, "jane.doe+x@example.com"), (world, "b@world.example")] {
+        let letter = sink.delivered().remove(0);
+        assert_eq!((&*letter.sender, &*letter.recipients), ("ann@example.com", &[recipient.to_owned()][..]));
+        let text = String::from_utf8_lossy(&letter.data).into_owned();
+        assert!(text.contains("\r\nFrom: Joe <jdoe@example.com>\r\n"), "{text}");
+    }
+}
+
 /// The first block of TOML on a page.
 fn first_block(page: &str) -> &str {
     let (_, rest) = page.split_once("```toml\n").expect("a block");
