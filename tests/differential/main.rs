@@ -6,6 +6,7 @@
 #[path = "../e2e/client.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use all of it")]
 mod client;
+mod file;
 #[path = "../e2e/postfix.rs"]
 #[allow(dead_code, reason = "the end-to-end tests use all of it")]
 mod postfix;

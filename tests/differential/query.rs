@@ -1,8 +1,9 @@
 //! `mailweir table query` beside `postmap -q`: random files of each type, with lines that are wrong, and random keys.
 
-use std::{fs, path::Path, process::Output};
+use std::{path::Path, process::Output};
 
 use crate::{
+    file,
     program::feed,
     random::Random,
     report::{self, Report},
@@ -254,7 +255,7 @@ fn table(seed: u64, _: usize, report: &mut Report) {
     };
     let (rows, more) = (lines(&mut random, 12, all), lines(&mut random, 12, all));
     let files = [("main.cf", "compatibility_level = 3.6\n"), ("mailweir.toml", CONFIG), ("t0", &rows), ("t1", &more)];
-    files.iter().for_each(|(name, content)| fs::write(path.join(name), content).expect("written"));
+    files.iter().for_each(|(name, content)| file::write(&path.join(name), content));
     let (our_name, their_name) = build(path, kind, theirs);
     let keys: String = keys.iter().map(|key| format!("{key}\n")).collect();
     let ours = mailweir(path, &["table", "query", &our_name, "-"], &keys);

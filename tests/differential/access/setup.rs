@@ -1,9 +1,9 @@
 //! One random configuration of restriction lists and tables, as `main.cf` and as `mailweir.toml`.
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use super::words::{CHECKS, KEYS, PEOPLE, PLAIN, VALUES};
-use crate::random::Random;
+use crate::{file, random::Random};
 
 /// Mail is thrown away, and mistakes cost nobody time.
 const POSTFIX: &str = "myhostname = relay.example.com\nmynetworks = 127.0.0.1/32\nlocal_transport = discard:\n\
@@ -205,9 +205,9 @@ impl Setup {
     /// Put the tables where both look for them.
     pub(crate) fn write(&self, folder: &Path) {
         for (number, rows) in self.tables().enumerate() {
-            fs::write(folder.join(format!("t{number}")), rows).expect("written");
+            file::write(&folder.join(format!("t{number}")), rows);
         }
-        fs::write(folder.join("people"), PEOPLE).expect("written");
+        file::write(&folder.join("people"), PEOPLE);
     }
 
     /// For people.

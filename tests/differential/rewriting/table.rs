@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Command};
 
-use crate::random::Random;
+use crate::{file, random::Random};
 
 /// Keys of tables of fixed texts: full addresses, users, domains.
 const KEYS: [&str; 30] = [
@@ -165,7 +165,7 @@ impl Table {
 
     /// Write its file, and compile it where it is a compiled one.
     pub(crate) fn write(&self, path: &Path) {
-        fs::write(path, self.content()).expect("written");
+        file::write(path, self.content());
         let Self::Fixed(form, _) = self else { return };
         let built = match form.split_once(' ') {
             Some((kind, _)) => {
