@@ -48,7 +48,8 @@ impl Cidr {
     }
 
     fn parse(content: &[u8]) -> (Self, Vec<Warning>) {
-        let (rules, warnings) = Rules::parse(content, Pattern::parse, rule);
+        let condition = |negated, text: &str| Ok((Pattern::parse(negated, text)?, None));
+        let (rules, warnings) = Rules::parse(content, condition, rule);
         (Self(rules), warnings)
     }
 

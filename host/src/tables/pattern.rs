@@ -55,12 +55,10 @@ impl Patterns {
 
     fn parse(content: &[u8], dialect: Dialect) -> (Self, Vec<Warning>) {
         let condition = |negated, text: &str| {
-            let (regex, rest, _) = regex(text, dialect)?;
-            if rest.trim().is_empty() {
-                Ok(Pattern { regex, negated })
-            } else {
-                Err(format!("`{rest}` behind the pattern"))
-            }
+            let (regex, rest, suspicion) = regex(text, dialect)?;
+            let rest = rest.trim();
+            let extra = || format!("`{rest}` behind the pattern of an `if` has no meaning");
+            Ok((Pattern { regex, negated }, if rest.is_empty() { suspicion } else { Some(extra()) }))
         };
         let (rules, warnings) = Rules::parse(content, condition, |text| rule(text, dialect));
         (Self(rules), warnings)
@@ -308,5 +306,16 @@ mod tests {
         // Rule trap 28
         let (table, _) = Patterns::parse(b"if /a/\n  /b/ inner\nendif\n/./ rest\n", Dialect::Pcre);
         assert_eq!(value(&table, "ab").as_deref(), Some("rest"));
+    }
+
+    #[test]
+    fn what_stands_behind_the_pattern_of_an_if_is_told_and_changes_nothing() {
+        for dialect in [Dialect::Regexp, Dialect::Pcre] {
+            let (table, warnings) = Patterns::parse(b"if !/one/\n  continued\n/./ not one\nendif\n", dialect);
+            assert_eq!(value(&table, "one"), None);
+            assert_eq!(value(&table, "two").as_deref(), Some("not one"));
+            assert_eq!((warnings.len(), warnings[0].line), (1, 1), "{warnings:?}");
+            assert!(warnings[0].message.contains("`continued` behind the pattern"), "{warnings:?}");
+        }
     }
 }

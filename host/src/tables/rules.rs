@@ -20,14 +20,14 @@ enum Step<C, R> {
 #[derive(Debug)]
 pub(super) struct Rules<C, R>(Vec<Step<C, R>>);
 
-/// A rule that is used, and what is suspicious about it.
+/// A rule or condition that is used, and what is suspicious about it.
 pub(super) type Parsed<R> = Result<(R, Option<String>), String>;
 
 impl<C, R> Rules<C, R> {
     /// Read a file; a line that is wrong is skipped with a warning, as Postfix does.
     pub(super) fn parse(
         content: &[u8],
-        condition: impl Fn(bool, &str) -> Result<C, String>,
+        condition: impl Fn(bool, &str) -> Parsed<C>,
         rule: impl Fn(&str) -> Parsed<R>,
     ) -> (Self, Vec<Warning>) {
         let (mut steps, mut warnings, mut open) = (Vec::new(), Vec::new(), Vec::new());
@@ -40,7 +40,8 @@ impl<C, R> Rules<C, R> {
             if let Some(rest) = keyword(text, "if") {
                 let (negated, rest) = negation(rest);
                 match condition(negated, rest) {
-                    Ok(condition) => {
+                    Ok((condition, suspicion)) => {
+                        suspicion.into_iter().for_each(&mut warn);
                         open.push((steps.len(), line));
                         steps.push(Step::If { condition, end: usize::MAX });
                     }
