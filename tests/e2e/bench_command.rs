@@ -67,6 +67,23 @@ fn every_stage_is_measured() {
 }
 
 #[test]
+fn filters_see_the_client_that_is_named() {
+    let folder = folder();
+    let path = folder.path().join("mailweir.toml");
+    let text = fs::read_to_string(&path).expect("a pipeline");
+    let masquerade = "plugin = \"masquerade\"\n";
+    let condition = format!("{masquerade}when = {{ client.address = [\"192.0.2.0/24\"] }}\n");
+    fs::write(path, text.replace(masquerade, &condition)).expect("written");
+    let calls = |args: &[&str]| {
+        let output = bench(folder.path(), &[&["--stage", "masquerade", "--json"], args].concat());
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        found["filters"][0]["calls"].as_u64().expect("a number")
+    };
+    assert_eq!(calls(&[]), 0);
+    assert!(calls(&["--client", "192.0.2.7"]) > 0);
+}
+
+#[test]
 fn two_versions_take_turns() {
     let folder = folder();
     let stock = |name: &str| format!("{}/{name}.wasm", env!("MAILWEIR_GUESTS"));

@@ -44,7 +44,7 @@ pub(super) async fn run(
     span: Duration,
 ) -> Result<Compared, BenchError> {
     let [a, b] = [with_plugin(args, stage, files[0]).await?, with_plugin(args, stage, files[1]).await?];
-    let mut benches = [measure::Bench::new(&a), measure::Bench::new(&b)];
+    let mut benches = [a, b].map(|app| measure::Bench::new(&app, args.client));
     let mut times = [Vec::new(), Vec::new()];
     let (begin, mut progress) = (Instant::now(), Progress::new(span));
     for (turn, letter) in letters.iter().cycle().enumerate() {

@@ -1,6 +1,7 @@
 //! The measuring itself: one thread for the times of each filter, then all processors for the throughput.
 
 use std::{
+    net::IpAddr,
     num::NonZero,
     sync::Arc,
     thread,
@@ -162,15 +163,16 @@ fn failures(totals: &Totals) -> u64 {
     totals.failures.iter().sum()
 }
 
-/// Measure a pipeline.
+/// Measure a pipeline with messages that this client brings.
 pub(super) fn run(
     runtime: &Runtime,
     app: &App,
+    client: IpAddr,
     letters: &[Letter],
     span: Duration,
     progress: &mut Progress,
 ) -> Result<Measured, BenchError> {
-    let mut bench = Bench::new(app);
+    let mut bench = Bench::new(app, client);
     if bench.slots.is_empty() {
         return Err(BenchError::NoFilters);
     }
@@ -192,10 +194,10 @@ pub(super) fn run(
     let sum = chain.iter().sum();
     let filters = bench.slots.into_iter().map(|slot| slot.cost(sum)).collect();
     let processors = thread::available_parallelism().map_or(1, NonZero::get);
-    let mut throughputs = vec![throughput(app, letters, 1, span.mul_f64(THROUGHPUT_PART))?];
+    let mut throughputs = vec![throughput(app, client, letters, 1, span.mul_f64(THROUGHPUT_PART))?];
     progress.tell(1.0 - THROUGHPUT_PART);
     if processors > 1 {
-        throughputs.push(throughput(app, letters, processors, span.mul_f64(THROUGHPUT_PART))?);
+        throughputs.push(throughput(app, client, letters, processors, span.mul_f64(THROUGHPUT_PART))?);
     }
     Ok(Measured {
         messages: letters.len(),
@@ -217,13 +219,13 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(app: &App) -> Self {
+    pub(super) fn new(app: &App, client: IpAddr) -> Self {
         let pipeline = Arc::clone(&app.pipeline);
         let session = pipeline.session.iter().map(|stage| Slot::new("session", &stage.name, &stage.filter));
         let message = pipeline.message.iter().map(|stage| Slot::new("message", &stage.name, &stage.filter));
         let delivery = pipeline.delivery.iter().map(|stage| Slot::new("delivery", &stage.name, &stage.filter));
         let slots = session.chain(message).chain(delivery).collect();
-        Self { client: output::client_at(app, output::LOOPBACK, "localhost"), pipeline, slots }
+        Self { client: output::client_at(app, client, "localhost"), pipeline, slots }
     }
 
     fn begin(&mut self) {
@@ -294,9 +296,15 @@ fn facts(mail: &Mail, phase: Phase) -> Facts {
 }
 
 /// Messages a second when so many threads have nothing else to do.
-fn throughput(app: &App, letters: &[Letter], threads: usize, span: Duration) -> Result<Throughput, BenchError> {
+fn throughput(
+    app: &App,
+    client: IpAddr,
+    letters: &[Letter],
+    threads: usize,
+    span: Duration,
+) -> Result<Throughput, BenchError> {
     let count = || -> Result<f64, BenchError> {
-        let (runtime, mut bench) = (runtime()?, Bench::new(app));
+        let (runtime, mut bench) = (runtime()?, Bench::new(app, client));
         let (begin, mut count) = (Instant::now(), 0_u32);
         for letter in letters.iter().cycle() {
             runtime.block_on(bench.letter(letter));

@@ -7,7 +7,7 @@ mod messages;
 mod report;
 mod statistics;
 
-use std::{fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{fs, net::IpAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use self::measure::Progress;
 use super::{ConfigArg, output};
@@ -41,6 +41,9 @@ pub(super) struct Args {
     /// The recipient; otherwise those that To and Cc of a message name.
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     to: Option<Address>,
+    /// Address of the client that brings them.
+    #[arg(long, value_name = "IP", default_value_t = output::LOOPBACK)]
+    client: IpAddr,
     /// How long to measure, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0, value_parser = seconds)]
     seconds: f64,
@@ -109,7 +112,7 @@ fn bench(args: &Args) -> Result<(), BenchError> {
     if let Some(stage) = &args.stage {
         app.pipeline = measure::only(&app.pipeline, stage).ok_or_else(|| BenchError::NoStage(stage.clone()))?.into();
     }
-    let measured = measure::run(&runtime, &app, &letters, span, &mut Progress::new(span))?;
+    let measured = measure::run(&runtime, &app, args.client, &letters, span, &mut Progress::new(span))?;
     if let Some(path) = &args.html {
         let page = html::page(&measured);
         fs::write(path, page).map_err(|error| BenchError::File { path: path.clone(), error })?;
