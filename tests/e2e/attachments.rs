@@ -82,7 +82,7 @@ fn a_scan_is_saved_and_a_note_is_delivered() {
     for saved in ["ge", "ge-2"] {
         assert!(delivered.contains(&note(saved)), "{delivered:#?}\nlacks\n{}", note(saved));
     }
-    assert!(relay.log().contains("is to be saved as p"), "{}", relay.log());
+    wait_until("the log says so", || relay.log().contains("is to be saved as p"));
 }
 
 /// What follows the header.
