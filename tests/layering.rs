@@ -6,10 +6,11 @@ use std::{
 };
 
 /// What each part of `host/src` may import of the others. `cli` and `app` may import all.
-const MAY_IMPORT: [(&str, &[&str]); 17] = [
+const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("mail", &[]),
     ("dns", &[]),
     ("files", &[]),
+    ("handshake", &[]),
     ("reload", &[]),
     ("smtp", &["mail"]),
     ("tables", &["mail", "reload"]),
@@ -19,8 +20,8 @@ const MAY_IMPORT: [(&str, &[&str]); 17] = [
     ("sandbox", &["dns", "files", "mail", "pipeline", "smtp", "tables"]),
     ("events", &["mail", "pipeline", "smtp", "spool"]),
     ("records", &["events", "mail", "pipeline", "smtp", "spool"]),
-    ("delivery", &["dns", "events", "mail", "pipeline", "smtp", "spool", "tables"]),
-    ("server", &["dns", "events", "files", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),
+    ("delivery", &["dns", "events", "handshake", "mail", "pipeline", "smtp", "spool", "tables"]),
+    ("server", &["dns", "events", "files", "handshake", "mail", "pipeline", "reload", "smtp", "spool", "tables"]),
     ("admin", &["events", "pipeline", "smtp", "spool"]),
     ("telemetry", &["events", "pipeline", "smtp"]),
     ("config", &["delivery", "dns", "mail", "pipeline", "server", "smtp", "tables", "telemetry"]),

@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod dns;
 pub mod events;
 pub mod files;
+pub mod handshake;
 pub mod mail;
 pub mod pipeline;
 pub mod records;

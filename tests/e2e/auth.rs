@@ -45,7 +45,7 @@ impl Submission {
     }
 
     /// The same, with what belongs above all tables.
-    fn start_with_head(head: &str, auth: &str, rest: &str) -> Self {
+    pub(crate) fn start_with_head(head: &str, auth: &str, rest: &str) -> Self {
         let (authority, sink) = (Authority::new(), Sink::start());
         let folder = tempfile::tempdir().expect("a folder");
         fs::write(folder.path().join("ca.pem"), authority.pem()).expect("written");

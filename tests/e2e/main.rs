@@ -38,6 +38,7 @@ mod log_formats;
 mod metrics;
 mod migration;
 mod missing_fields;
+mod outgoing_security;
 mod pass_through;
 mod peers;
 mod pipeline_tests;

@@ -3,6 +3,7 @@
 //! Plain HTTP without a password: the address belongs on the loopback interface or behind something that asks for one.
 
 mod filters;
+mod next_hops;
 mod process;
 mod queue;
 #[cfg(test)]

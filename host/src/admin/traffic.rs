@@ -7,6 +7,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use super::next_hops::NextHops;
 use crate::{
     events::{Attempted, Disconnected, Event, Fate, Login, Observer, Outcome, Received, Refused},
     smtp::{Reply, Verb},
@@ -23,7 +24,7 @@ const MESSAGE_RESULTS: [&str; 5] = ["queued", "held", "discarded", "rejected", "
 /// Values of `result` of recipients at an attempt.
 const DELIVERY_RESULTS: [&str; 7] = ["delivered", "deferred", "postponed", "bounced", "expired", "held", "discarded"];
 
-type Counters<const LABELS: usize> = Family<[(&'static str, &'static str); LABELS], Counter>;
+pub(super) type Counters<const LABELS: usize> = Family<[(&'static str, &'static str); LABELS], Counter>;
 
 /// Counts all events from its beginning on.
 pub struct Traffic {
@@ -36,6 +37,7 @@ pub struct Traffic {
     messages: Counters<1>,
     octets: Counter,
     recipients: Counter,
+    next_hops: NextHops,
     deliveries: Counters<1>,
     attempt: Histogram,
     delay: Histogram,
@@ -55,6 +57,7 @@ impl Default for Traffic {
             messages: Family::default(),
             octets: Counter::default(),
             recipients: Counter::default(),
+            next_hops: NextHops::default(),
             deliveries: Family::default(),
             attempt: Histogram::new(DELAYS),
             delay: Histogram::new(DELAYS),
@@ -94,6 +97,7 @@ impl Traffic {
             "Recipients of messages that were put into the queue",
             recipients.clone(),
         );
+        self.next_hops.register(registry);
         let Self { deliveries, attempt, delay, reports, .. } = self;
         let help = "Recipients at attempts to deliver, by what became of them";
         registry.register("deliveries", help, deliveries.clone());
@@ -106,7 +110,6 @@ impl Traffic {
 
     fn disconnected(&self, event: &Disconnected<'_>) {
         self.open.dec();
-        let yes_no = |yes| if yes { "yes" } else { "no" };
         let (tls, login) = (yes_no(event.client.tls.is_some()), yes_no(event.client.login.is_some()));
         self.ended.get_or_create(&[("tls", tls), ("login", login)]).inc();
         if event.error.is_some() {
@@ -160,6 +163,7 @@ impl Traffic {
         };
         self.deliveries.get_or_create(&[("result", result)]).inc();
         if result == "delivered" {
+            self.next_hops.delivered(event.security);
             let seconds = |time: Duration| time.as_secs_f64();
             self.attempt.observe(seconds(event.delays.setup + event.delays.transfer));
             self.delay.observe(seconds(event.delays.total()));
@@ -178,11 +182,17 @@ impl Observer for Traffic {
             Event::Refused(Refused { verb, reply, .. }) => self.refused(*verb, reply),
             Event::Login(event) => self.login(event),
             Event::Received(event) => self.received(event),
+            Event::Contacted(event) => self.next_hops.contacted(event),
             Event::Attempted(event) => self.attempted(event),
             Event::Reported(_) => drop(self.reports.inc()),
-            Event::Operated(_) | Event::Removed(_) => {}
+            Event::Secured(_) | Event::Operated(_) | Event::Removed(_) => {}
         }
     }
+}
+
+/// Value of a label that says whether.
+pub(super) fn yes_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
 }
 
 /// First digit of a reply that refuses.

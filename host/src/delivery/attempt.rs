@@ -144,7 +144,7 @@ impl Courier {
         let Some(route) = self.settings.routes.get(destination.route) else { return (Vec::new(), Contact::None) };
         let Envelope { sender, recipients, parameters } = &mail.envelope;
         let copy = Copy { sender, parameters, recipients, message: &mail.message };
-        let exchanged = exchange(&copy, destination, route, &self.pool, &self.settings).await;
+        let exchanged = exchange(&copy, destination, route, &self.pool, &self.settings, &self.observers).await;
         *took = exchanged.setup;
         (exchanged.answers, exchanged.unreachable.map_or(Contact::Reached, Contact::Unreachable))
     }

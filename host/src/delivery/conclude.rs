@@ -183,6 +183,7 @@ impl Courier {
             size: leased.message.size(),
             destination: &conclusion.destination,
             server: answer.server.as_deref(),
+            security: &answer.security,
             tried: conclusion.postponed_to.is_none(),
             delays: conclusion.delays,
             filters: &conclusion.filters,

@@ -7,12 +7,15 @@ use std::{
 
 use super::{
     Settings,
-    client::{Broken, ClientError, Connection, Copy, Manner, Pool, send},
+    client::{Broken, ClientError, Connection, Copy, Manner, Pool, TlsMode, send},
     outcome::Outcome,
     route::{Destination, Route},
     servers::{Server, servers},
 };
-use crate::smtp::{EnhancedCode, Reply};
+use crate::{
+    events::{ContactFailure, Contacted, Event, Observers, Security},
+    smtp::{EnhancedCode, Reply},
+};
 
 /// Servers of one destination that are connected to at one attempt (Postfix smtp_mx_address_limit).
 const MOST_SERVERS: usize = 5;
@@ -25,6 +28,8 @@ pub(super) struct Answer {
     pub(super) outcome: Outcome,
     /// Who said it; none where nobody did.
     pub(super) server: Option<Arc<str>>,
+    /// How the connection to it was secured.
+    pub(super) security: Arc<Security>,
     /// Whether that server takes over what the sender asked to be told (RFC 3461).
     pub(super) tells_sender: bool,
 }
@@ -32,7 +37,7 @@ pub(super) struct Answer {
 impl Answer {
     /// Our own.
     pub(super) fn ours(outcome: Outcome) -> Self {
-        Self { outcome, server: None, tells_sender: false }
+        Self { outcome, server: None, security: Arc::default(), tells_sender: false }
     }
 }
 
@@ -53,12 +58,14 @@ pub(super) async fn exchange(
     route: &Route,
     pool: &Pool,
     settings: &Settings,
+    observers: &Observers,
 ) -> Exchange {
     let mut attempt = Attempt {
         copy,
         destination,
         pool,
         settings,
+        observers,
         answers: vec![None; copy.recipients.len()],
         asked: Vec::new(),
         unreachable: None,
@@ -82,6 +89,7 @@ struct Attempt<'a> {
     destination: &'a Destination,
     pool: &'a Pool,
     settings: &'a Settings,
+    observers: &'a Observers,
     answers: Vec<Option<Answer>>,
     /// Servers that have given their answers.
     asked: Vec<Server>,
@@ -102,13 +110,12 @@ impl Attempt<'_> {
         let to_ask: Vec<_> = servers.iter().filter(|server| !self.asked.contains(server)).take(MOST_SERVERS).collect();
         for (index, server) in to_ask.iter().enumerate() {
             let begin = Instant::now();
-            let opened = Connection::open(server, &manner, settings).await;
+            let opened = self.open(server, &manner).await;
             self.setup += begin.elapsed();
             let connection = match opened {
                 Ok(connection) => connection,
                 Err(error @ ClientError::OurName(_)) => return Err(loops_back(&servers, server, &error)),
                 Err(error) => {
-                    tracing::debug!(%server, "{error}");
                     self.unreachable = Some(error.reply());
                     continue;
                 }
@@ -120,12 +127,39 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Where TLS is only welcome, a server with which it fails is asked again without.
+    async fn open(&self, server: &Server, manner: &Manner<'_>) -> Result<Connection, ClientError> {
+        match self.open_with(manner.tls.mode, server, manner).await {
+            Err(ClientError::Tls(error)) if manner.tls.mode == TlsMode::May => {
+                tracing::info!(%server, "TLS failed, going on without: {error}");
+                self.open_with(TlsMode::None, server, manner).await
+            }
+            opened => opened,
+        }
+    }
+
+    async fn open_with(&self, mode: TlsMode, server: &Server, manner: &Manner<'_>) -> Result<Connection, ClientError> {
+        let opened = Connection::open(server, manner, self.settings, mode).await;
+        let reason;
+        let result = match &opened {
+            Ok(connection) => Ok(&connection.security),
+            Err(error) => {
+                reason = error.to_string();
+                Err(ContactFailure { kind: error.kind(), reason: &reason })
+            }
+        };
+        let (destination, server) = (self.destination.to_string(), server.to_string());
+        self.observers.tell(&Event::Contacted(Contacted { destination: &destination, server: &server, result }));
+        opened
+    }
+
     /// One transaction with one server; whether the attempt is over.
     async fn session(&mut self, mut connection: Connection, last: bool) -> bool {
         let open: Vec<usize> = (0..self.answers.len()).filter(|index| self.is_open(*index)).collect();
         let recipients: Vec<_> = open.iter().filter_map(|index| self.copy.recipients.get(*index).cloned()).collect();
         let copy = Copy { recipients: &recipients, ..*self.copy };
         let server = Arc::<str>::from(connection.server.to_string());
+        let security = Arc::new(connection.security.clone());
         let tells_sender = connection.tells_sender();
         let (outcomes, over) = match send(&mut connection, &copy, self.settings).await {
             Ok(outcomes) => {
@@ -145,7 +179,12 @@ impl Attempt<'_> {
         };
         for (index, outcome) in open.into_iter().zip(outcomes) {
             if let Some(answer) = self.answers.get_mut(index) {
-                *answer = Some(Answer { outcome, server: Some(Arc::clone(&server)), tells_sender });
+                *answer = Some(Answer {
+                    outcome,
+                    server: Some(Arc::clone(&server)),
+                    security: Arc::clone(&security),
+                    tells_sender,
+                });
             }
         }
         over || !(0..self.answers.len()).any(|index| self.is_open(index))

@@ -3,9 +3,13 @@
 use std::time::SystemTime;
 
 use super::{
-    Attempted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Operated, Outcome, Received, Refused, Reported,
+    Attempted, ContactFailure, Contacted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Operated, Outcome,
+    Received, Refused, Reported, Security,
 };
-use crate::{smtp::Verb, spool::Change};
+use crate::{
+    smtp::{Mechanism, Verb},
+    spool::Change,
+};
 
 /// Writes one line for each event, with its facts as fields.
 pub struct Log;
@@ -14,10 +18,12 @@ impl Observer for Log {
     fn observe(&self, _: SystemTime, event: &Event<'_>) {
         match event {
             Event::Connected(client) => tracing::debug!(client = %client.peer, trusted = client.trusted, "connect"),
+            Event::Secured(client) => tracing::debug!(client = %client.peer, tls = client.tls, "secured"),
             Event::Disconnected(event) => disconnected(event),
             Event::Refused(event) => refused(event),
             Event::Login(event) => login(event),
             Event::Received(event) => received(event),
+            Event::Contacted(event) => contacted(event),
             Event::Attempted(event) => attempted(event),
             Event::Operated(event) => operated(event),
             Event::Removed(id) => tracing::debug!(id, "removed"),
@@ -83,18 +89,37 @@ fn received(event: &Received<'_>) {
     );
 }
 
+fn contacted(event: &Contacted<'_>) {
+    let server = event.server;
+    match event.result {
+        Ok(security) => {
+            let (tls, login) = secured(security);
+            tracing::debug!(server, tls, login, "contacted");
+        }
+        Err(ContactFailure { kind, reason }) => {
+            tracing::debug!(server, failed = kind.name(), "not contacted: {reason}")
+        }
+    }
+}
+
+fn secured(security: &Security) -> (Option<String>, Option<&'static str>) {
+    let tls = security.tls.as_ref().map(|tls| format!("{} {}", tls.trust(), tls.description));
+    (tls, security.login.map(Mechanism::name))
+}
+
 fn attempted(event: &Attempted<'_>) {
     let id = event.id;
+    let (tls, login) = secured(event.security);
     let to = event.recipient.address.as_str();
     let relay = event.server.unwrap_or("none");
     let delay = format!("{:.2}", event.delays.total().as_secs_f64());
     match event.outcome {
-        Outcome::Delivered(reply) => tracing::info!(id, to, relay, delay, %reply, "delivered"),
-        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, delay, %reply, "deferred"),
-        Outcome::Bounced(reply) => tracing::warn!(id, to, relay, delay, %reply, "bounced"),
-        Outcome::Expired(reply) => tracing::warn!(id, to, relay, delay, %reply, "expired"),
-        Outcome::Held(reason) => tracing::warn!(id, to, relay, delay, reason, "held"),
-        Outcome::Discarded(reason) => tracing::info!(id, to, relay, delay, reason, "discarded"),
+        Outcome::Delivered(reply) => tracing::info!(id, to, relay, tls, login, delay, %reply, "delivered"),
+        Outcome::Deferred(reply) => tracing::warn!(id, to, relay, tls, login, delay, %reply, "deferred"),
+        Outcome::Bounced(reply) => tracing::warn!(id, to, relay, tls, login, delay, %reply, "bounced"),
+        Outcome::Expired(reply) => tracing::warn!(id, to, relay, tls, login, delay, %reply, "expired"),
+        Outcome::Held(reason) => tracing::warn!(id, to, relay, tls, login, delay, reason, "held"),
+        Outcome::Discarded(reason) => tracing::info!(id, to, relay, tls, login, delay, reason, "discarded"),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! An event borrows what it tells of from the one to whom it happened: nothing is copied unless a watcher wants to keep it.
 
+mod contact;
 mod counts;
 mod log;
 mod postfix;
@@ -20,6 +21,7 @@ use crate::{
     spool::{Change, ChangedRecipient},
 };
 
+pub use contact::{ContactFailure, ContactFailureKind, Contacted, NextHopTls, Security};
 pub use counts::CommandCounts;
 pub use log::Log;
 pub use postfix::{PostfixLog, line_start};
@@ -54,6 +56,8 @@ impl Observers {
 pub enum Event<'a> {
     /// A client connected and its name is known, if it has one; nothing has been said.
     Connected(&'a Client),
+    /// A session is under TLS from here on.
+    Secured(&'a Client),
     /// A session ended.
     Disconnected(Disconnected<'a>),
     /// A command was refused.
@@ -62,6 +66,8 @@ pub enum Event<'a> {
     Login(Login<'a>),
     /// A complete message came in and was answered.
     Received(Received<'a>),
+    /// A server of a next hop was connected to, or could not be talked to.
+    Contacted(Contacted<'a>),
     /// A recipient has the answer of an attempt to deliver.
     Attempted(Attempted<'a>),
     /// A report to the sender of a message was put into the queue (RFC 3464).
@@ -198,6 +204,8 @@ pub struct Attempted<'a> {
     pub destination: &'a str,
     /// The server that answered; none where none did.
     pub server: Option<&'a str>,
+    /// How the connection to it was secured.
+    pub security: &'a Security,
     /// Whether anything was tried; not where the destination is left alone for a while.
     pub tried: bool,
     /// Where the time went.

@@ -10,9 +10,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Attempted, Disconnected, Event, Fate, Login, Observer, Operated, Outcome, Received, Refused};
+use super::{
+    Attempted, Contacted, Disconnected, Event, Fate, Login, Observer, Operated, Outcome, Received, Refused, Security,
+};
 use crate::{
-    mail::{Client, Recipient, rfc3339},
+    mail::{Client, Recipient, rfc3339, version_and_cipher},
     pipeline::Phase,
     smtp::{EnhancedCode, Reply, Verb},
     spool::Change,
@@ -52,10 +54,12 @@ pub fn line_start(time: SystemTime, hostname: &str, program: &str) -> String {
 fn lines(event: &Event<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
     match event {
         Event::Connected(client) => line("smtpd", format_args!("connect from {}", Host(client))),
+        Event::Secured(client) => secured(client, line),
         Event::Disconnected(event) => disconnected(event, line),
         Event::Refused(event) => refused(event, line),
         Event::Login(event) => login(event, line),
         Event::Received(event) => received(event, line),
+        Event::Contacted(event) => contacted(event, line),
         Event::Attempted(event) => attempted(event, line),
         Event::Reported(event) => {
             line("bounce", format_args!("{}: sender notification: {}", event.id, event.report));
@@ -63,6 +67,13 @@ fn lines(event: &Event<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
         Event::Operated(event) => operated(event, line),
         Event::Removed(id) => line("qmgr", format_args!("{id}: removed")),
     }
+}
+
+/// We ask clients for no certificate: to us they are anonymous.
+fn secured(client: &Client, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    let (version, cipher) = version_and_cipher(client.tls.as_deref().unwrap_or_default());
+    let host = Host(client);
+    line("smtpd", format_args!("Anonymous TLS connection established from {host}: {version} with cipher {cipher}"));
 }
 
 fn disconnected(event: &Disconnected<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
@@ -131,6 +142,22 @@ fn received(event: &Received<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)
     line("cleanup", format_args!("{id}: {what}: END-OF-MESSAGE from {host}: {why}; from=<{}>{to}{end}", event.sender));
 }
 
+/// Failures stand in the lines of the recipients.
+fn contacted(event: &Contacted<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    let Ok(Security { tls: Some(tls), .. }) = event.result else { return };
+    let trust = if tls.verified { "Verified" } else { "Untrusted" };
+    let (server, (version, cipher)) = (event.server, version_and_cipher(&tls.description));
+    line(
+        client(event.destination),
+        format_args!("{trust} TLS connection established to {server}: {version} with cipher {cipher}"),
+    );
+}
+
+/// The program that talks to this destination.
+fn client(destination: &str) -> &'static str {
+    if destination.starts_with("lmtp") { "lmtp" } else { "smtp" }
+}
+
 fn attempted(event: &Attempted<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
     let ours = |code, text| Reply::new(code, EnhancedCode(if code < 300 { 2 } else { 4 }, 0, 0), text);
     let (status, reply) = match event.outcome {
@@ -143,8 +170,7 @@ fn attempted(event: &Attempted<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_
     let program = match event.outcome {
         _ if !event.tried => "error",
         Outcome::Discarded(_) => "discard",
-        _ if event.destination.starts_with("lmtp") => "lmtp",
-        _ => "smtp",
+        _ => client(event.destination),
     };
     let (id, relay, delays) = (event.id, event.server.unwrap_or("none"), event.delays);
     let spent = [delays.queued, delays.waiting, delays.setup, delays.transfer].map(seconds).join("/");

@@ -5,8 +5,11 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Event, Fate, Observer, Observers, Outcome};
-use crate::{pipeline::StageTime, smtp::Verb};
+use super::{Event, Fate, NextHopTls, Observer, Observers, Outcome, Security};
+use crate::{
+    pipeline::StageTime,
+    smtp::{Mechanism, Verb},
+};
 
 /// What was told so far.
 #[derive(Clone, Default)]
@@ -31,6 +34,7 @@ impl Observer for Seen {
 fn line(event: &Event<'_>) -> String {
     match event {
         Event::Connected(client) => format!("connected {}", client.peer.ip()),
+        Event::Secured(client) => format!("secured {}", client.peer.ip()),
         Event::Disconnected(event) => format!("disconnected {} {:?}", event.client.peer.ip(), event.error),
         Event::Refused(event) => {
             let stage = event.refusal.map_or("none", |refusal| &refusal.stage);
@@ -53,6 +57,14 @@ fn line(event: &Event<'_>) -> String {
             let recipients: Vec<_> = event.envelope.recipients.iter().map(|one| one.address.as_str()).collect();
             format!("{fate} <{}> > {} {} {}", event.sender, recipients.join(" "), event.size, names(event.filters))
         }
+        // Without ports, which differ each time.
+        Event::Contacted(event) => match event.result {
+            Ok(Security { tls, login }) => {
+                let (tls, login) = (tls.as_ref().map(NextHopTls::trust), login.map(Mechanism::name));
+                format!("contacted: TLS {}, login {}", tls.unwrap_or("no"), login.unwrap_or("no"))
+            }
+            Err(failure) => format!("not contacted: {}", failure.kind.name()),
+        },
         Event::Attempted(event) => {
             let outcome = match event.outcome {
                 Outcome::Delivered(reply) => format!("delivered ({reply})"),

@@ -36,5 +36,5 @@ pub use message::{Body, Field, Message};
 pub use missing::{MissingFields, missing_fields};
 pub use network::{Network, NetworkError};
 pub use parameters::{BodyType, MailParameters, Notify, Ret};
-pub use received::{Protocol, Received};
+pub use received::{Protocol, Received, version_and_cipher};
 pub use xtext::{decode as decode_xtext, decode_printable, orcpt, parse_envid, parse_orcpt};

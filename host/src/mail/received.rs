@@ -43,7 +43,7 @@ impl Received<'_> {
         let name = self.client.name.as_deref().unwrap_or("unknown");
         write!(value, " from {} ({} [{}])\r\n", printable(helo), printable(name), literal(self.client.peer.ip())).ok();
         if let Some(tls) = &self.client.tls {
-            let (version, cipher) = tls.split_once(' ').unwrap_or((tls, "unknown"));
+            let (version, cipher) = version_and_cipher(tls);
             write!(value, "\t(using {} with cipher {})\r\n", printable(version), printable(cipher)).ok();
         }
         write!(value, "\tby {} (Mailweir) with {} id {}", self.hostname, self.with(), self.id).ok();
@@ -67,6 +67,11 @@ impl Received<'_> {
         let login = if self.client.login.is_some() { "A" } else { "" };
         format!("{base}{tls}{login}")
     }
+}
+
+/// What `TLSv1.3 TLS13_AES_256_GCM_SHA384` consists of.
+pub fn version_and_cipher(tls: &str) -> (&str, &str) {
+    tls.split_once(' ').unwrap_or((tls, "unknown"))
 }
 
 /// RFC 5321 4.1.3.

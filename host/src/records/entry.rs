@@ -52,7 +52,12 @@ impl Entry {
     /// Events without a message or sender are for the log only.
     pub(super) fn new(time: SystemTime, event: &Event<'_>) -> Option<Self> {
         match event {
-            Event::Connected(_) | Event::Disconnected(_) | Event::Login(_) | Event::Removed(_) => None,
+            Event::Connected(_)
+            | Event::Secured(_)
+            | Event::Disconnected(_)
+            | Event::Login(_)
+            | Event::Contacted(_)
+            | Event::Removed(_) => None,
             Event::Refused(event) => refused(time, event),
             Event::Received(event) => Some(received(time, event)),
             Event::Attempted(event) => Some(attempted(time, event)),

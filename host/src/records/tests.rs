@@ -4,7 +4,7 @@ use std::fs;
 
 use super::*;
 use crate::{
-    events::{Attempted, Delays, Fate, Observers, Outcome, Received, Refused, Reported},
+    events::{Attempted, Delays, Fate, Observers, Outcome, Received, Refused, Reported, Security},
     mail::{Address, Client, Envelope, Recipient, ReversePath},
     pipeline::StageTime,
     smtp::{EnhancedCode, Reply},
@@ -61,6 +61,7 @@ fn tell_all(observer: &dyn Observer, time: SystemTime) {
                 size: 1300,
                 destination: "smtp://mx.example",
                 server: Some("mx.example[192.0.2.1]:25"),
+                security: &Security::default(),
                 tried: true,
                 delays,
                 filters: &[],

@@ -14,15 +14,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    deadline::Deadline,
-    decide::Desk,
-    intake::Intake,
-    stream::Stream,
-    tls::{self, TlsMode},
-};
+use super::{deadline::Deadline, decide::Desk, intake::Intake, stream::Stream, tls::TlsMode};
 use crate::{
     events::{CommandCounts, Disconnected, Event, Refused},
+    handshake,
     mail::Protocol,
     smtp::{Action, Completed, EnhancedCode, Question, Reply, Session},
 };
@@ -213,10 +208,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             shaken = timeout(tls.handshake_timeout, self.stream.secure(tls.config())) => shaken,
         };
         let stream = shaken.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map_err(SessionError::Handshake)?;
-        let tls = tls::description(stream.get_ref().1);
-        tracing::debug!(client = %self.desk.client.peer, tls, "secured");
-        self.desk.secured(tls);
+        self.desk.secured(handshake::description(stream.get_ref().1));
         self.session.secured();
+        self.tell(&Event::Secured(&self.desk.client));
         Ok(())
     }
 

@@ -1,9 +1,9 @@
-//! TLS for clients (RFC 3207, RFC 8314): the certificate, which is read again when its files change, and what a handshake shows.
+//! TLS for clients (RFC 3207, RFC 8314): the certificate, which is read again when its files change.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rustls::{
-    ServerConfig, ServerConnection,
+    ServerConfig,
     crypto::ring,
     pki_types::{
         CertificateDer, PrivateKeyDer,
@@ -105,11 +105,4 @@ fn unreadable(error: &pem::Error, what: &str) -> String {
         pem::Error::Io(error) => error.to_string(),
         error => error.to_string(),
     }
-}
-
-/// Protocol version and cipher, such as `TLSv1.3 TLS13_AES_256_GCM_SHA384`.
-pub(super) fn description(connection: &ServerConnection) -> String {
-    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
-    let cipher = connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
-    format!("{} {cipher}", version.replace("v1_", "v1."))
 }

@@ -20,6 +20,8 @@ use crate::{
         next_hop::{NextHop, Protocol},
         servers::{Place, Server},
     },
+    events::{NextHopTls, Security},
+    handshake,
     smtp::Reply,
 };
 
@@ -43,22 +45,12 @@ pub(crate) struct Connection {
     pub(super) used: u32,
     /// To whom, for the log.
     pub(crate) server: Server,
+    pub(crate) security: Security,
 }
 
 impl Connection {
-    /// Connect, introduce ourselves, and secure the connection as the route wants it. Where TLS is only welcome, a server with which it
-    /// fails is asked again without.
-    pub(crate) async fn open(server: &Server, manner: &Manner<'_>, settings: &Settings) -> Result<Self, ClientError> {
-        match Self::try_open(server, manner, settings, manner.tls.mode).await {
-            Err(ClientError::Tls(error)) if manner.tls.mode == TlsMode::May => {
-                tracing::info!(%server, "TLS failed, going on without: {error}");
-                Self::try_open(server, manner, settings, TlsMode::None).await
-            }
-            opened => opened,
-        }
-    }
-
-    async fn try_open(
+    /// Connect, introduce ourselves, and secure the connection; with `mode` in place of the route's.
+    pub(crate) async fn open(
         server: &Server,
         manner: &Manner<'_>,
         settings: &Settings,
@@ -76,6 +68,7 @@ impl Connection {
             lmtp: manner.next_hop.is_lmtp(),
             used: 0,
             server: server.clone(),
+            security: Security::default(),
         };
         let implicit = matches!(manner.next_hop, NextHop::Host { protocol: Protocol::Smtps, .. });
         if implicit {
@@ -86,7 +79,6 @@ impl Connection {
             return Err(ClientError::Refused(greeting));
         }
         connection.introduce(manner.next_hop, settings).await?;
-        let mut secure = implicit;
         if !implicit && mode != TlsMode::None && connection.offers.starttls {
             let go = connection.command("STARTTLS\r\n", timeouts.command).await?;
             if go.code == 220 {
@@ -94,24 +86,28 @@ impl Connection {
                 connection.input.clear();
                 connection = connection.secured(manner.tls, timeouts.command).await?;
                 connection.introduce(manner.next_hop, settings).await?;
-                secure = true;
             }
         }
-        if !secure && matches!(mode, TlsMode::Encrypt | TlsMode::Verify) {
+        let is_secure = connection.security.tls.is_some();
+        if !is_secure && matches!(mode, TlsMode::Encrypt | TlsMode::Verify) {
             return Err(ClientError::NoTls);
         }
         if let Some(account) = &manner.account {
-            if !secure && !manner.without_tls {
+            if !is_secure && !manner.without_tls {
                 return Err(ClientError::NoTls);
             }
-            auth::authenticate(&mut connection, account, timeouts.command).await?;
+            let login = auth::authenticate(&mut connection, account, timeouts.command).await?;
+            connection.security.login = Some(login);
         }
         Ok(connection)
     }
 
     async fn secured(mut self, tls: &Tls, timeout: Duration) -> Result<Self, ClientError> {
-        let handshake = in_time(timeout, "shaking hands for TLS", tls.connect(self.stream, &self.server.name)).await?;
-        self.stream = Box::new(handshake.map_err(ClientError::Tls)?);
+        let shaken = in_time(timeout, "shaking hands for TLS", tls.connect(self.stream, &self.server.name)).await?;
+        let stream = shaken.map_err(ClientError::Tls)?;
+        let description = handshake::description(stream.get_ref().1);
+        self.security.tls = Some(NextHopTls { description, verified: tls.mode == TlsMode::Verify });
+        self.stream = Box::new(stream);
         Ok(self)
     }
 

@@ -3,7 +3,10 @@
 use std::{io, time::Duration};
 
 use super::reply::NoReply;
-use crate::smtp::{EnhancedCode, Reply};
+use crate::{
+    events::ContactFailureKind,
+    smtp::{EnhancedCode, Reply},
+};
 
 /// The conversation with a server broke. What was under way is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,18 @@ pub(crate) enum ClientError {
 }
 
 impl ClientError {
+    /// What failed, if it failed before mail could be sent.
+    pub(crate) fn kind(&self) -> ContactFailureKind {
+        match self {
+            Self::Connect(..) => ContactFailureKind::Connect,
+            Self::Lost(_) | Self::Timeout { .. } | Self::NoReply(_) | Self::Refused(_) | Self::OurName(_) => {
+                ContactFailureKind::Greeting
+            }
+            Self::Tls(_) | Self::NoTls => ContactFailureKind::Tls,
+            Self::NoAuth | Self::AuthRefused(_) | Self::Account(_) => ContactFailureKind::Auth,
+        }
+    }
+
     /// Another attempt may end better, whatever it was.
     pub(crate) fn reply(&self) -> Reply {
         let enhanced = match self {

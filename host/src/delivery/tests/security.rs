@@ -49,6 +49,11 @@ impl Secure {
 }
 
 async fn deliver(next_hop: &NextHop, tls: Tls, login: Option<Login>) -> u64 {
+    attempt(next_hop, tls, login).await.0
+}
+
+/// How many messages wait after one attempt, and what was told of the connections.
+async fn attempt(next_hop: &NextHop, tls: Tls, login: Option<Login>) -> (u64, Vec<String>) {
     let route = Route { tls, login, ..route(&format!("smtp://{}", next_hop.address)) };
     let bench = Bench::with_settings(settings(vec![route]), vec![]);
     bench.send("Q1", sender(), &["a@b.example"]).await;
@@ -56,7 +61,8 @@ async fn deliver(next_hop: &NextHop, tls: Tls, login: Option<Login>) -> u64 {
         let counts = bench.spool.counts().await.expect("counts");
         let tried = next_hop.count("connected") > 0 && counts.leased == 0;
         if tried {
-            return counts.waiting;
+            let told = bench.seen.lines();
+            return (counts.waiting, told.into_iter().filter(|line| line.contains("contacted")).collect());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -144,5 +150,32 @@ async fn a_login_that_does_not_work_defers() {
         let next_hop = NextHop::start(script).await;
         assert_eq!(deliver(&next_hop, tls(TlsMode::None), login(true)).await, 1);
         assert_eq!(next_hop.count("MAIL"), 0);
+    }
+}
+
+#[tokio::test]
+async fn connections_are_told_with_what_secures_them() {
+    let secure = Secure::start(vec![]).await;
+    let (_, told) = attempt(&secure.next_hop, tls(TlsMode::Encrypt), None).await;
+    assert_eq!(told, ["contacted: TLS untrusted, login no"]);
+    let offers = ("EHLO", "250-mx.example\r\n250-STARTTLS\r\n250 AUTH PLAIN");
+    let secure = Secure::start(vec![offers]).await;
+    let verify = || Tls::new(TlsMode::Verify, Some("mx.example".to_owned()), Some(&secure.authority)).expect("TLS");
+    let (_, told) = attempt(&secure.next_hop, verify(), login(false)).await;
+    assert_eq!(told, ["contacted: TLS verified, login PLAIN"]);
+    // Its handshake fails.
+    let broken = NextHop::start(vec![offers]).await;
+    let (waiting, told) = attempt(&broken, tls(TlsMode::May), None).await;
+    assert_eq!(
+        (waiting, &*told),
+        (0, &["not contacted: tls".to_owned(), "contacted: TLS no, login no".to_owned()][..])
+    );
+    for (script, failed) in [
+        (vec![("greeting", "554 no")], "greeting"),
+        (vec![("EHLO", "250-mx.example\r\n250 AUTH PLAIN"), ("AUTH", "535 5.7.8 who?")], "auth"),
+    ] {
+        let next_hop = NextHop::start(script).await;
+        let (waiting, told) = attempt(&next_hop, tls(TlsMode::None), login(true)).await;
+        assert_eq!((waiting, told), (1, vec![format!("not contacted: {failed}")]));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    events::{CommandCounts, Delays, LoginRefusal},
+    events::{CommandCounts, Delays, LoginRefusal, NextHopTls},
     mail::{Address, Envelope, ReversePath},
     pipeline::Refusal,
     smtp::Mechanism,
@@ -144,6 +144,7 @@ fn what_becomes_of_a_recipient() {
             size,
             destination,
             server,
+            security: &Security::default(),
             tried,
             delays,
             filters,
@@ -164,6 +165,27 @@ fn what_becomes_of_a_recipient() {
     assert_eq!(event(Outcome::Delivered(&ok), server, true, "lmtp://mx"), [sent]);
     let postponed = format!("error: {to} relay=none, {spent} dsn=4.0.0, status=deferred (450 later)");
     assert_eq!(event(Outcome::Deferred(&later), None, false, "mx"), [postponed]);
+}
+
+#[test]
+fn tls_of_both_sides() {
+    let client = Client { tls: Some("TLSv1.2 TLS_ECDHE".to_owned()), ..client() };
+    assert_eq!(
+        written(&Event::Secured(&client)),
+        ["smtpd: Anonymous TLS connection established from mx.example.org[192.0.2.7]: TLSv1.2 with cipher TLS_ECDHE"]
+    );
+    let event = |destination, security: &Security| {
+        let result = Ok(security);
+        written(&Event::Contacted(Contacted { destination, server: "mx[192.0.2.1]:25", result }))
+    };
+    let secured = |verified| {
+        let tls = NextHopTls { description: "TLSv1.3 TLS13_AES".to_owned(), verified };
+        Security { tls: Some(tls), login: None }
+    };
+    let end = "TLS connection established to mx[192.0.2.1]:25: TLSv1.3 with cipher TLS13_AES";
+    assert_eq!(event("smtp://mx", &secured(true)), [format!("smtp: Verified {end}")]);
+    assert_eq!(event("lmtp://mx", &secured(false)), [format!("lmtp: Untrusted {end}")]);
+    assert!(event("smtp://mx", &Security::default()).is_empty());
 }
 
 #[test]
