@@ -113,6 +113,30 @@ fn metrics_add_up_to_what_clients_sent() {
 }
 
 #[test]
+fn an_answer_that_is_refused_is_a_failure_in_every_list() {
+    let (sink, guests) = (Sink::start(), env!("MAILWEIR_GUESTS"));
+    let stage = |list: &str, more: &str| {
+        let plugin = format!("plugin = \"{guests}/misbehave.wasm\"\nname = \"in-{list}\"");
+        format!("[[{list}]]\n{plugin}\nconfig.act = \"inject-field\"\n{more}")
+    };
+    let stages = stage("session", "phases = [\"mail\"]\non-error = \"skip\"\n") + &stage("message", "");
+    let relay = Relay::start(&format!("[admin]\naddress = \"127.0.0.1:0\"\n{stages}"), sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    let reply = client.send("a@h.example.com", &["b@example.net"], FINE).expect("a reply");
+    assert_eq!(reply, "451 4.3.0 Filter in-message failed, try again later");
+    let samples = scrape(&relay);
+    for list in ["session", "message"] {
+        let labels = format!("list=\"{list}\",filter=\"in-{list}\",kind=\"invalid-answer\"");
+        assert_eq!(samples[&format!("mailweir_filter_failures_total{{{labels}}}")], 1.0, "{list}");
+        wait_until("it is logged", || {
+            let log = relay.log();
+            let lines = log.lines().filter(|line| line.contains(&format!("stage=\"in-{list}\"")));
+            lines.filter(|line| line.contains("kind=InvalidAnswer")).count() == 1
+        });
+    }
+}
+
+#[test]
 fn what_waits_is_counted() {
     let relay = Relay::start(
         "[admin]\naddress = \"127.0.0.1:0\"\n[queue]\nfirst-retry = \"1h\"\n",

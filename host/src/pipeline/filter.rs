@@ -242,6 +242,13 @@ impl FailureKind {
     }
 }
 
+/// An answer that can't be applied, of a filter that has counted it as one.
+pub(super) fn invalid_answer(filter: &dyn Filter, message: String) -> FilterError {
+    let kind = FailureKind::InvalidAnswer;
+    filter.usage().into_iter().for_each(|usage| usage.failed(kind));
+    FilterError { kind, message, backtrace: Vec::new() }
+}
+
 /// A filter did not do its work. What becomes of the message is the stage's `on-error`; by default 451 4.3.0.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]

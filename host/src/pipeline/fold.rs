@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    filter::{FailureKind, Filter, FilterError, Mail, Outcome, Verdict},
+    filter::{Filter, FilterError, Mail, Outcome, Verdict, invalid_answer},
     stage::{OnError, Stage},
 };
 use crate::{
@@ -148,11 +148,7 @@ fn apply(filter: &dyn Filter, outcome: Outcome, mail: &mut Arc<Mail>) -> Result<
     let Mail { envelope, message, .. } = Arc::make_mut(mail);
     match mail::apply(&outcome.edits, envelope, message) {
         Ok(()) => Ok(outcome),
-        Err(error) => {
-            filter.usage().into_iter().for_each(|usage| usage.failed(FailureKind::InvalidAnswer));
-            let (kind, message) = (FailureKind::InvalidAnswer, error.to_string());
-            Err(FilterError { kind, message, backtrace: Vec::new() })
-        }
+        Err(error) => Err(invalid_answer(filter, error.to_string())),
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    filter::{Decision, Effect, Facts, FailureKind, Filter, FilterError, Note, Phase, Verdict},
+    filter::{Decision, Effect, Facts, Filter, FilterError, Note, Phase, Verdict, invalid_answer},
     fold::verdict_on_error,
     stage::OnError,
 };
@@ -211,7 +211,10 @@ impl SessionStages {
             let begin = Instant::now();
             Arc::make_mut(&mut facts).notes.clone_from(notes);
             let answer = stage.filter.session(&facts).await;
-            let result = answer.and_then(|decision| admit(&decision, notes, &mut gathered).map(|()| decision));
+            let result = answer.and_then(|decision| match admit(&decision, notes, &mut gathered) {
+                Ok(()) => Ok(decision),
+                Err(why) => Err(invalid_answer(&*stage.filter, why)),
+            });
             if facts.explain {
                 let (result, elapsed) = (result.clone(), begin.elapsed());
                 self.reports.push(DecisionReport { index, phase, result, elapsed });
@@ -250,15 +253,11 @@ impl SessionStages {
     }
 }
 
-/// Check an answer as a whole, then take its effects over.
-fn admit(decision: &Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> Result<(), FilterError> {
+/// Check an answer as a whole, then take its effects over; or why that can't be done.
+fn admit(decision: &Decision, notes: &mut Vec<Note>, gathered: &mut Gathered) -> Result<(), String> {
     let (mut new_notes, mut new) = (notes.clone(), Gathered::default());
     for (index, effect) in decision.effects.iter().cloned().enumerate() {
-        let invalid = |why: &str| FilterError {
-            kind: FailureKind::InvalidAnswer,
-            message: format!("effect {index}: {why}"),
-            backtrace: vec![],
-        };
+        let invalid = |why: &str| format!("effect {index}: {why}");
         match effect {
             Effect::AddRecipient(address) => {
                 new.edits.push(Edit { change: Change::AddRecipient(address), reason: None });

@@ -9,7 +9,7 @@ use std::{
 use super::*;
 use crate::{
     mail::{Client, ReversePath},
-    pipeline::{FilterFuture, Mail, Outcome},
+    pipeline::{FailureKind, FilterFuture, Mail, Outcome},
     smtp::EnhancedCode,
 };
 

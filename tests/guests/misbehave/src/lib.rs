@@ -181,6 +181,7 @@ impl SessionFilter for Misbehave {
             Act::Spin => spin(),
             Act::Fail => Err(Failure("fails\r\nas told".to_owned())),
             Act::PermitRelay => Ok(Decision { effects: vec![Effect::PermitRelay], ..Decision::next() }),
+            Act::InjectField => Ok(Decision::next().prepend_field("X-Evil", "x\r\nBcc: everybody@example.com")),
             Act::BadReply => Ok(Decision { verdict: Verdict::Defer(reply(550, None)), ..Decision::next() }),
             _ => Ok(Decision::next()),
         }
