@@ -10,11 +10,11 @@ use tokio::task;
 use crate::{
     files::{self, Kept},
     smtp::{EnhancedCode, Reply},
-    spool::{NewMessage, PendingFile, Spool, SpoolError},
+    spool::{Handover, NewMessage, PendingFile, Spool, SpoolError},
 };
 
 /// Keep a message with its files. The reply is for the client: nothing was kept.
-pub(super) async fn keep(spool: &Arc<dyn Spool>, mut message: NewMessage, files: Vec<Kept>) -> Result<(), Reply> {
+pub(super) async fn keep(spool: &Arc<dyn Spool>, mut message: NewMessage, files: Vec<Kept>) -> Result<Handover, Reply> {
     if files.is_empty() {
         return spool.enqueue(message).await.map_err(failed);
     }
@@ -23,12 +23,12 @@ pub(super) async fn keep(spool: &Arc<dyn Spool>, mut message: NewMessage, files:
     let spool = Arc::clone(spool);
     // In a task of its own: a session that is cut off between the commit and the moving must not take the files with it.
     let kept = tokio::spawn(async move {
-        spool.enqueue(message).await.map_err(failed)?;
+        let handover = spool.enqueue(message).await.map_err(failed)?;
         let moved = task::spawn_blocking(|| move_all(files)).await.unwrap_or_default();
         if let Err(error) = spool.published(moved).await {
             tracing::warn!("the list of moved files: {error}");
         }
-        Ok(())
+        Ok(handover)
     });
     kept.await.unwrap_or_else(|error| Err(failed(error)))
 }

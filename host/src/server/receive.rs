@@ -11,7 +11,7 @@ use crate::{
     mail::{self, Edit, Envelope, Field, Message, MissingFields, Protocol, Received, Recipient},
     pipeline::{self, Ended, Gathered, Mail, StageTime, Verdict},
     smtp::{Completed, EnhancedCode, Reply, Transaction},
-    spool::NewMessage,
+    spool::{Handover, NewMessage},
 };
 
 /// Where a message ended up.
@@ -32,7 +32,7 @@ struct Way {
     times: Vec<StageTime>,
     message_id: String,
     /// As it lies in the queue, if it does.
-    queued: Option<Envelope>,
+    queued: Option<(Envelope, Handover)>,
 }
 
 impl From<Fate> for Way {
@@ -67,7 +67,7 @@ impl Desk {
             client: &self.client,
             login_method: self.login_method,
             sender: &given.sender,
-            envelope: way.queued.as_ref().unwrap_or(&given),
+            envelope: way.queued.as_ref().map_or(&given, |(envelope, _)| envelope),
             size,
             message_id: &way.message_id,
             fate,
@@ -77,6 +77,8 @@ impl Desk {
             reply: &reply,
             extended: protocol != Protocol::Smtp,
         }));
+        // Only now may it be delivered, so that this is never told before.
+        drop(way);
         reply
     }
 
@@ -116,9 +118,9 @@ impl Desk {
         let (id, queued) = (id.to_string(), envelope.clone());
         let new = NewMessage { id, client, envelope, message, received, hold: hold.clone(), files: Vec::new() };
         match keep::keep(&self.shared.spool, new, files).await {
-            Ok(()) => {
+            Ok(handover) => {
                 let fate = hold.map_or(Fate::Queued, Fate::Held);
-                Way { fate, stage, times, message_id, queued: Some(queued) }
+                Way { fate, stage, times, message_id, queued: Some((queued, handover)) }
             }
             Err(reply) => Way { fate: Fate::Refused(reply), stage, times, message_id, queued: None },
         }

@@ -1,7 +1,7 @@
 //! Which messages are due. Marking them as leased is the writer's, reading them is not: a large message must not hold up those that
 //! come in.
 
-use std::time::SystemTime;
+use std::{collections::HashSet, time::SystemTime};
 
 use rusqlite::{Connection, Result, params};
 
@@ -19,15 +19,16 @@ pub(super) struct Loan {
     pub(super) positions: Vec<u32>,
 }
 
-/// Mark what is due as leased, the longest due first, and whether more may be due.
+/// Mark what is due as leased, the longest due first, and whether more may be due. The messages `kept_back` are left alone.
 pub(super) fn mark(
     connection: &Connection,
     now: SystemTime,
     limit: usize,
     not_for: &[String],
+    kept_back: &HashSet<i64>,
 ) -> Result<(Vec<Loan>, bool)> {
     let now = milliseconds(now);
-    let (numbers, more) = due(connection, now, limit, not_for)?;
+    let (numbers, more) = due(connection, now, limit, not_for, kept_back)?;
     let mut mark = connection.prepare_cached(
         "UPDATE recipients SET state = 1 WHERE message = ? AND state = 0 AND due <= ? RETURNING position",
     )?;
@@ -41,7 +42,13 @@ pub(super) fn mark(
 }
 
 /// Numbers of messages with a recipient that is due. Walks the index of what is due as far as it has to, however long it is.
-fn due(connection: &Connection, now: i64, limit: usize, not_for: &[String]) -> Result<(Vec<i64>, bool)> {
+fn due(
+    connection: &Connection,
+    now: i64,
+    limit: usize,
+    not_for: &[String],
+    kept_back: &HashSet<i64>,
+) -> Result<(Vec<i64>, bool)> {
     let mut statement = connection
         .prepare_cached("SELECT message, destination FROM recipients WHERE state = 0 AND due <= ? ORDER BY due")?;
     let mut size = connection.prepare_cached("SELECT size FROM messages WHERE number = ?")?;
@@ -51,7 +58,7 @@ fn due(connection: &Connection, now: i64, limit: usize, not_for: &[String]) -> R
         let (number, destination) = (row.get(0)?, row.get_ref(1)?.as_str()?);
         // Recipients of one message mostly follow each other.
         let known = numbers.last() == Some(&number) || numbers.contains(&number);
-        if known || not_for.iter().any(|name| name == destination) {
+        if known || kept_back.contains(&number) || not_for.iter().any(|name| name == destination) {
             continue;
         }
         octets += size.query_row([number], |row| row.get::<_, i64>(0))?.unsigned_abs();

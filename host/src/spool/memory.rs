@@ -8,7 +8,7 @@ use std::{
 use super::Leased;
 
 /// Octets of messages that wait in memory at most; what comes beyond is read from disk when its turn comes.
-const BUDGET: u64 = 64 << 20;
+pub(super) const BUDGET: u64 = 64 << 20;
 
 /// The queue of such messages.
 #[derive(Default)]

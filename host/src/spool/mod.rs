@@ -2,6 +2,7 @@
 
 mod change;
 mod disk;
+mod handover;
 mod id;
 mod large;
 mod lease;
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use crate::mail::{Client, Envelope, MailParameters, Message, Recipient, ReversePath};
 
 pub use change::{Change, Changed, ChangedRecipient};
+pub use handover::Handover;
 pub use id::IdSource;
 pub use select::{Selection, State};
 pub use sqlite::SqliteSpool;
@@ -224,8 +226,9 @@ pub type SpoolFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, SpoolError>>
 
 /// Storage for messages on their way.
 pub trait Spool: Send + Sync {
-    /// Keep a message. When this returns, it is on disk: a crash can't lose it any more.
-    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()>;
+    /// Keep a message. When this returns, it is on disk: a crash can't lose it any more. It is not lent before what is returned is
+    /// dropped.
+    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, Handover>;
 
     /// Borrow up to `limit` messages that have recipients due at `now`, the longest due first, but none that is known to go to one of the
     /// destinations `not_for`.

@@ -1,6 +1,7 @@
 //! The spool of one relay: an SQLite database in its state directory.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, TryLockError},
     mem,
     path::{Path, PathBuf},
@@ -15,8 +16,8 @@ use rusqlite::Connection;
 use tokio::{sync::Notify, task};
 
 use super::{
-    Counts, Disposition, Leased, LeasedRecipient, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError,
-    SpoolFuture,
+    Counts, Disposition, Handover, Leased, LeasedRecipient, NewMessage, PendingFile, Postponement, Settlement, Spool,
+    SpoolError, SpoolFuture,
     disk::free_space,
     large::{LARGE, Large, Written},
     lease::{self, Loan},
@@ -54,11 +55,28 @@ pub(super) struct Shared {
     arrivals: Notify,
     /// When the disk was asked for due mail, and whether it may have more of it.
     disk: Mutex<(Instant, bool)>,
+    /// Messages that are due on the disk, but not handed over yet.
+    kept_back: Mutex<HashSet<i64>>,
 }
 
 impl Shared {
     fn disk(&self) -> MutexGuard<'_, (Instant, bool)> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_back(&self) -> MutexGuard<'_, HashSet<i64>> {
+        self.kept_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message is due from now on, from memory where it is there.
+    fn hand_over(&self, number: i64, in_memory: Option<Arc<NewMessage>>) {
+        if let Some(message) = in_memory {
+            self.fresh.put(fresh(number, message));
+            self.arrivals.notify_one();
+        } else {
+            self.kept_back().remove(&number);
+            self.look_at_disk();
+        }
     }
 
     /// There may be something due on the disk.
@@ -91,7 +109,12 @@ impl SqliteSpool {
         Ok(Self {
             writer,
             reader: Reader::new(path),
-            shared: Arc::new(Shared { fresh: Fresh::default(), arrivals: Notify::new(), disk }),
+            shared: Arc::new(Shared {
+                fresh: Fresh::default(),
+                arrivals: Notify::new(),
+                disk,
+                kept_back: Mutex::default(),
+            }),
             large,
             folder: folder.to_owned(),
             unread: Mutex::default(),
@@ -105,30 +128,31 @@ impl SqliteSpool {
         self.writer.syncs()
     }
 
-    async fn keep(&self, message: NewMessage) -> Result<(), SpoolError> {
+    async fn keep(&self, message: NewMessage) -> Result<Handover, SpoolError> {
         let size = message.message.size();
         let (content, file) = self.content(&message, size).await?;
         let in_memory = message.hold.is_none() && self.shared.fresh.reserve(size);
         let message = Arc::new(message);
         let (kept, shared) = (Arc::clone(&message), Arc::clone(&self.shared));
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        if !in_memory {
+            shared.kept_back().insert(number);
+        }
         let insert = move |connection: &Connection| statements::insert(connection, number, &kept, &content, in_memory);
         // Whatever becomes of the session that waits: a row and its file, or neither; a lease and its message in memory, or neither.
-        let then = move |inserted: Result<(), SpoolError>| {
-            match &inserted {
-                Ok(()) => {
-                    file.into_iter().for_each(Written::keep);
-                    if in_memory {
-                        shared.fresh.put(fresh(number, message));
-                        shared.arrivals.notify_one();
-                    } else {
-                        shared.look_at_disk();
-                    }
-                }
-                Err(_) if in_memory => shared.fresh.release(size),
-                Err(_) => {}
+        let then = move |inserted: Result<(), SpoolError>| match inserted {
+            Ok(()) => {
+                file.into_iter().for_each(Written::keep);
+                Ok(Handover::new(move || shared.hand_over(number, in_memory.then_some(message))))
             }
-            inserted
+            Err(error) => {
+                if in_memory {
+                    shared.fresh.release(size);
+                } else {
+                    shared.kept_back().remove(&number);
+                }
+                Err(error)
+            }
         };
         self.writer.run_then(Safe::Now, insert, then).await
     }
@@ -152,7 +176,11 @@ impl SqliteSpool {
         let mut leased = self.shared.fresh.take(limit);
         let missing = limit - leased.len();
         if missing > 0 && (leased.is_empty() || self.disk_is_worth_asking()) {
-            let mark = move |connection: &Connection| lease::mark(connection, now, missing, &not_for);
+            let shared = Arc::clone(&self.shared);
+            let mark = move |connection: &Connection| {
+                let kept_back = shared.kept_back().clone();
+                lease::mark(connection, now, missing, &not_for, &kept_back)
+            };
             let (loans, more) = self.writer.run(Safe::Soon, mark).await?;
             *self.shared.disk() = (Instant::now(), more);
             if !loans.is_empty() {
@@ -279,7 +307,7 @@ fn fresh(number: i64, message: Arc<NewMessage>) -> Leased {
 }
 
 impl Spool for SqliteSpool {
-    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()> {
+    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, Handover> {
         Box::pin(self.keep(message))
     }
 

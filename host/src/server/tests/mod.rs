@@ -29,7 +29,9 @@ use crate::{
         Pipeline, SessionStage, Stage, Verdict,
     },
     smtp::{EnhancedCode, Reply},
-    spool::{Counts, Leased, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError, SpoolFuture},
+    spool::{
+        Counts, Handover, Leased, NewMessage, PendingFile, Postponement, Settlement, Spool, SpoolError, SpoolFuture,
+    },
 };
 
 /// Far more than anything here takes.
@@ -43,13 +45,13 @@ pub(super) struct MemorySpool {
 }
 
 impl Spool for MemorySpool {
-    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, ()> {
+    fn enqueue(&self, message: NewMessage) -> SpoolFuture<'_, Handover> {
         Box::pin(async move {
             if self.full {
                 return Err(SpoolError::Unusable { path: "queue.db".into(), reason: "disk full".to_owned() });
             }
             self.messages.lock().expect("no panic").push(message);
-            Ok(())
+            Ok(Handover::default())
         })
     }
 

@@ -13,7 +13,7 @@ use std::{
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use super::{large::LARGE, writer::Safe, *};
+use super::{large::LARGE, memory::BUDGET, writer::Safe, *};
 use crate::mail::{Address, BodyType, Notify, Ret};
 
 fn address(text: &str) -> Address {
@@ -63,6 +63,29 @@ fn crashed(folder: &Path) -> tempfile::TempDir {
 
 fn ids(leased: &[Leased]) -> Vec<&str> {
     leased.iter().map(|one| &*one.id).collect()
+}
+
+#[tokio::test]
+async fn a_message_is_not_lent_before_it_is_handed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = open(folder.path());
+    let full = BUDGET - 10;
+    for in_memory in [true, false] {
+        if !in_memory {
+            assert!(spool.shared.fresh.reserve(full), "there is room");
+        }
+        let handover = spool.enqueue(message("Q1", &["a@b.example"])).await.expect("kept");
+        spool.enqueue(message("Q2", &["a@b.example"])).await.expect("kept");
+        let leased = spool.lease_due(now(), 10, vec![]).await.expect("leased");
+        assert_eq!(ids(&leased), ["Q2"], "in memory: {in_memory}");
+        drop(handover);
+        let later = spool.lease_due(now(), 10, vec![]).await.expect("leased");
+        assert_eq!(ids(&later), ["Q1"], "in memory: {in_memory}");
+        for one in leased.into_iter().chain(later) {
+            let recipients = vec![(0, Disposition::Done)];
+            spool.settle(Settlement { number: one.number, recipients, report: None }).await.expect("settled");
+        }
+    }
 }
 
 #[tokio::test]
