@@ -45,11 +45,8 @@ fn start(sink: &Sink) -> Relay {
 fn arrives(relay: &Relay, sink: &Sink, commands: &[&str], message: &str) -> Delivered {
     let before = sink.count();
     let mut client = Client::connect(relay.address()).expect("a session");
-    for command in commands {
-        let reply = client.command(command).expect("a reply");
-        assert!(reply.starts_with("250"), "{command}: {reply}");
-    }
-    client.command("DATA").expect("a reply");
+    client.all_accepted(commands);
+    client.all_accepted(&["DATA"]);
     let reply = client.command(&format!("{message}.")).expect("a reply");
     assert!(reply.starts_with("250 2.0.0"), "{reply}");
     wait_until("it is delivered", || sink.count() > before);

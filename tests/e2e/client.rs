@@ -57,6 +57,14 @@ impl Client {
         self.reply()
     }
 
+    /// Send lines one after the other; none may be refused.
+    pub(crate) fn all_accepted(&mut self, lines: &[&str]) {
+        for line in lines {
+            let reply = self.command(line).expect("a reply");
+            assert!(reply.starts_with(['2', '3']), "{line}: {reply}");
+        }
+    }
+
     /// Send a message (CRLF line ends) and return the last reply: of the final dot, or of the first refusal.
     pub(crate) fn send(&mut self, sender: &str, recipients: &[&str], message: &[u8]) -> io::Result<String> {
         let mut reply = self.command(&format!("MAIL FROM:<{sender}>"))?;

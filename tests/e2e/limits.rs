@@ -123,9 +123,7 @@ fn a_stop_sends_idle_clients_away_and_waits_for_a_message() {
     let mut relay = Relay::start("", sink.address());
     let mut idle = Client::connect(relay.address()).expect("a session");
     let mut busy = Client::connect(relay.address()).expect("a session");
-    for line in ["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.net>", "DATA"] {
-        busy.command(line).expect("a reply");
-    }
+    busy.all_accepted(&["MAIL FROM:<a@example.org>", "RCPT TO:<b@example.net>", "DATA"]);
     thread::scope(|scope| {
         let stopping = scope.spawn(|| relay.stop());
         let farewell = "421 4.3.2 relay.example.com Error: service shutting down";

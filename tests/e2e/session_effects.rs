@@ -46,9 +46,7 @@ fn effects_of_a_session(head: &str) {
     let marked = through(&mut client, &sink, "list@example.org", &["marked@example.net"]);
     assert_eq!(first_fields(&marked), ["X-List", "X-Marked", "Received"]);
     // A transaction that was given up leaves nothing behind.
-    client.command("MAIL FROM:<boss@example.org>").expect("a reply");
-    client.command("RCPT TO:<marked@example.net>").expect("a reply");
-    client.command("RSET").expect("a reply");
+    client.all_accepted(&["MAIL FROM:<boss@example.org>", "RCPT TO:<marked@example.net>", "RSET"]);
     let plain = through(&mut client, &sink, "a@example.org", &["a@example.net"]);
     assert_eq!(
         (first_fields(&plain), plain.recipients),
