@@ -56,10 +56,12 @@ impl Workshop {
     /// What README.md tells to type, as it stands there.
     pub(crate) fn follow_its_page(&self) {
         let page = fs::read_to_string(self.folder().join("README.md")).expect("a page");
+        let outside_of_code = page.split("```").step_by(2).flat_map(str::lines);
         // What a machine needs first is installed by tests/install-tools.sh.
-        let commands =
-            page.lines().filter_map(|line| line.strip_prefix("    ")).filter(|line| !line.starts_with("apt-get"));
-        let commands: Vec<_> = commands.collect();
+        let commands: Vec<_> = outside_of_code
+            .filter_map(|line| line.strip_prefix("    "))
+            .filter(|line| !line.starts_with("apt-get"))
+            .collect();
         assert!(commands.len() >= 4, "{}: {commands:?}", self.language);
         for command in commands {
             self.run(Command::new("sh").args(["-c", command]));

@@ -39,6 +39,15 @@ types_reason_t because(const char *text) {
     return reason;
 }
 
+exports_message_edit_t *edit(exports_message_outcome_t *answer) {
+    exports_message_list_edit_t *edits = &answer->edits;
+    edits->ptr = realloc(edits->ptr, (edits->len + 1) * sizeof *edits->ptr);
+    if (!edits->ptr)
+        __builtin_trap();
+    edits->ptr[edits->len] = (exports_message_edit_t){0};
+    return &edits->ptr[edits->len++];
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 
 bool same_letters(const void *a, const void *b, size_t len) {

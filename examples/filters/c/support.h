@@ -22,6 +22,8 @@ mailweir_string_t copy(const char *text);
 mailweir_string_t give(buffer *from);
 // Why, if somebody wants to know.
 types_reason_t because(const char *text);
+// One more edit of an answer, to be filled in.
+exports_message_edit_t *edit(exports_message_outcome_t *answer);
 
 bool same_letters(const void *a, const void *b, size_t len); // without regard to case, US-ASCII
 

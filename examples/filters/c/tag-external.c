@@ -125,18 +125,11 @@ bool exports_message_filter(exports_message_borrow_message_t message, exports_me
     mailweir_list_string_t names = {&name, 1};
     mail_list_field_t subjects;
     mail_method_message_fields(message, &names, &subjects);
-    exports_message_edit_t *edits = calloc(2, sizeof *edits);
-    if (!edits)
-        __builtin_trap();
-    size_t count = 0;
     if (subjects.len == 0) {
-        edits[count++].change = insert("Subject", text.ptr, text.len);
+        edit(answer)->change = insert("Subject", text.ptr, text.len);
     } else if (!contains(&subjects.ptr[0])) {
-        edits[count].change = put_before(&subjects.ptr[0]);
-        edits[count++].reason = because("the message is external");
+        *edit(answer) = (exports_message_edit_t){put_before(&subjects.ptr[0]), because("the message is external")};
     }
-    edits[count++].change = insert("X-External", "yes", 3);
-    answer->edits.ptr = edits;
-    answer->edits.len = count;
+    edit(answer)->change = insert("X-External", "yes", 3);
     return true;
 }

@@ -155,6 +155,36 @@ mod tests {
         paths.map(|path| if path.is_dir() { sources(&path) } else { 1 }).sum()
     }
 
+    /// The parts of a text that `…` separates, each as lines without their indentation.
+    fn parts(text: &str) -> Vec<Vec<&str>> {
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        lines.split(|line| *line == "…").map(<[_]>::to_vec).collect()
+    }
+
+    /// Code blocks, but for those of the configuration.
+    fn code(page: &str) -> impl Iterator<Item = &str> {
+        let blocks = page.split("```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'));
+        blocks.filter(|(language, _)| *language != "toml").map(|(_, code)| code)
+    }
+
+    #[test]
+    fn pages_show_what_stands_in_the_sources() {
+        let rust = [RUST_TAG, RUST_BLOCK].concat();
+        for files in [&rust, C, JAVASCRIPT, PYTHON, GO, ZIG, ASSEMBLYSCRIPT] {
+            let (pages, sources): (Vec<File>, Vec<File>) = files.iter().partition(|(path, _)| *path == "README.md");
+            for (_, page) in pages {
+                assert!(code(page).count() > 0, "{page}");
+                for part in code(page).flat_map(parts) {
+                    let shows = |(_, source): &File| {
+                        let lines: Vec<_> = source.lines().map(str::trim).collect();
+                        lines.windows(part.len()).any(|window| window == part)
+                    };
+                    assert!(sources.iter().any(shows), "no source has\n{}", part.join("\n"));
+                }
+            }
+        }
+    }
+
     #[test]
     fn all_of_the_sdk_goes_along() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/sdk/src");
