@@ -9,6 +9,7 @@ mod operator;
 mod relay_domains;
 mod routes;
 mod running;
+mod settings;
 mod stages;
 mod tables;
 mod watchers;
@@ -28,8 +29,8 @@ use crate::{
     admin::AdminError,
     config::{Config, Diagnostic, Source},
     control::{Control, ControlError},
-    delivery::{self, Delivery, OwnAddresses, RetrySchedule, Route},
-    dns::{DnsError, Resolver},
+    delivery::{Delivery, Route},
+    dns::DnsError,
     pipeline::Pipeline,
     server::{self, ListenerSettings, RelayDomains, Server, ServerError},
     spool::{Spool, SpoolError, SqliteSpool},
@@ -107,12 +108,12 @@ impl App {
         let pipeline = Arc::new(ArcSwap::from(Arc::clone(&self.pipeline)));
         let watchers = Watchers::start(&self.config, &pipeline, spool.clone(), shutdown.clone()).await?;
         let observers = watchers.observers.clone();
-        let resolver = Resolver::new(&self.config.dns)?;
-        let (settings, filters) = (self.server_settings(&resolver), Arc::clone(&self.pipeline));
-        let server = Server::start(settings, filters, spool.clone(), observers.clone(), shutdown.clone()).await?;
+        let settings = self.settings()?;
+        let filters = Arc::clone(&self.pipeline);
+        let server =
+            Server::start(settings.server, filters, spool.clone(), observers.clone(), shutdown.clone()).await?;
         let stages = Arc::clone(&self.pipeline.delivery);
-        let delivery =
-            Delivery::start(self.delivery_settings(resolver), spool.clone(), stages, observers.clone(), shutdown);
+        let delivery = Delivery::start(settings.delivery, spool.clone(), stages, observers.clone(), shutdown);
         let running = Arc::new(Running::new(server, delivery.renewer(), pipeline, Fixed::of(&self.config)));
         let operator = Operator { spool, waker: delivery.waker(), running: Arc::clone(&running), observers };
         let state_dir = self.config.state_dir.clone();
@@ -132,55 +133,5 @@ impl App {
         delivery.finished().await;
         watchers.finished().await;
         Ok(())
-    }
-
-    fn server_settings(&self, resolver: &Resolver) -> server::Settings {
-        let Config { hostname, trusted, xclient, limits, storage, .. } = &self.config;
-        let Config { delay_reject, missing_fields, dns, client_names, .. } = &self.config;
-        server::Settings {
-            listeners: self.listeners.clone(),
-            trusted: trusted.clone(),
-            xclient: xclient.clone(),
-            client_names: client_names.then(|| (resolver.clone(), dns.timeout)),
-            relay_domains: Arc::clone(&self.relay_domains),
-            size_limit: limits.message_size,
-            memory: limits.memory,
-            overflow: self.config.state_dir.clone(),
-            recipient_limit: limits.recipients,
-            missing_fields: *missing_fields,
-            local_part_limit: limits.local_part,
-            error_limit: limits.errors,
-            junk_limit: limits.junk_commands,
-            hop_limit: limits.hops,
-            header_limit: limits.header_size,
-            line_limit: limits.line_length,
-            idle_timeout: limits.idle_timeout,
-            min_rate: limits.min_rate,
-            greet_delay: limits.greet_delay,
-            forbid_unauth_pipelining: limits.forbid_unauth_pipelining,
-            session_time: limits.session_time,
-            max_sessions: limits.sessions,
-            max_sessions_per_client: limits.sessions_per_client,
-            reserve: storage.reserve,
-            delay_reject: *delay_reject,
-            ..server::Settings::new(hostname)
-        }
-    }
-
-    fn delivery_settings(&self, resolver: Resolver) -> delivery::Settings {
-        let Config { hostname, queue, listeners, proxy_interfaces, .. } = &self.config;
-        let listeners = listeners.iter().flat_map(|listener| &listener.addresses).map(|(address, _)| *address);
-        delivery::Settings {
-            hostname: hostname.clone(),
-            routes: self.routes.clone(),
-            resolver,
-            own: OwnAddresses { listeners: listeners.collect(), proxies: proxy_interfaces.clone() },
-            retry: RetrySchedule { first: queue.first_retry, longest: queue.longest_retry, lifetime: queue.lifetime },
-            concurrency: queue.concurrency,
-            delay_warning: queue.delay_warning,
-            double_bounces: queue.double_bounces.clone(),
-            bounce_size: queue.bounce_size,
-            timeouts: queue.timeouts,
-        }
     }
 }

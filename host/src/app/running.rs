@@ -9,7 +9,6 @@ use super::App;
 use crate::{
     config::{Config, Diagnostic, LogFormat, Severity, Source},
     delivery::Renewer,
-    dns::Resolver,
     pipeline::Pipeline,
     server::Server,
     telemetry::Endpoint,
@@ -113,11 +112,10 @@ impl Running {
         let runtime = Handle::current();
         let built = task::spawn_blocking(move || runtime.block_on(App::build(config))).await;
         let app = built.map_err(|error| failed(error.to_string()))??;
-        let resolver = Resolver::new(&app.config.dns).map_err(|error| failed(error.to_string()))?;
-        let (server, delivery) = (app.server_settings(&resolver), app.delivery_settings(resolver));
-        let server = self.server.renew(server, Arc::clone(&app.pipeline));
+        let settings = app.settings().map_err(|error| failed(error.to_string()))?;
+        let server = self.server.renew(settings.server, Arc::clone(&app.pipeline));
         server.map_err(|error| failed(error.to_string()))?;
-        self.delivery.renew(delivery, Arc::clone(&app.pipeline.delivery));
+        self.delivery.renew(settings.delivery, Arc::clone(&app.pipeline.delivery));
         self.pipeline.store(app.pipeline);
         differences.extend(app.warnings);
         Ok((app.config.source, differences))
