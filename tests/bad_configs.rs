@@ -27,10 +27,13 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A folder in which configurations find the built filters as `filters/`, certificates, users, and a folder to write files into.
+/// A folder in which configurations find the built filters as `filters/`, damaged ones, certificates, users, and a folder to write files into.
 fn workplace() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     symlink(env!("MAILWEIR_GUESTS"), folder.path().join("filters")).expect("a link");
+    fs::write(folder.path().join("cut-off.wasm"), b"\0asm\x01\0\0\0\x01\x05\x01").expect("written");
+    let exceptions = wat::parse_str(r#"(component (core module (type (func)) (import "a" "b" (tag (type 0)))))"#);
+    fs::write(folder.path().join("exceptions.wasm"), exceptions.expect("valid text")).expect("written");
     fs::create_dir(folder.path().join("scans")).expect("a folder");
     fs::write(folder.path().join("users"), "joe@example.com $6$salt$hash\n").expect("written");
     let authority = Authority::new();

@@ -151,7 +151,13 @@ fn inspect_tells_what_a_plugin_is() {
     let inspection: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!((&inspection["not_in_session"], &inspection["not_in_message"]), (&Value::Null, &Value::Null));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::write(folder.path().join("x.wasm"), "no plugin").expect("written");
-    let output = mailweir(folder.path(), &["plugin", "inspect", "x.wasm"]);
-    assert!(!output.status.success() && text(&output).contains("this is not WebAssembly"), "{}", text(&output));
+    let whole = fs::read(guests.join("block-names.wasm")).expect("a plugin");
+    for (octets, said) in
+        [(&b"no plugin"[..], "this is not WebAssembly"), (&whole[..20_000], "this is no valid component")]
+    {
+        fs::write(folder.path().join("x.wasm"), octets).expect("written");
+        let output = mailweir(folder.path(), &["plugin", "inspect", "x.wasm"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(text(&output).contains(said) && text(&output).lines().count() == 1, "{}", text(&output));
+    }
 }

@@ -9,7 +9,7 @@ use wasmtime::{Engine, Module};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::{Resolve, SourceMap};
 
-use super::load::LoadError;
+use super::{contain::contained, load::LoadError};
 
 const MAGIC: &[u8] = b"\0asm";
 /// Version and layer of a core module (WebAssembly core specification, 5.5.16) and of a component.
@@ -39,9 +39,8 @@ pub(super) fn from_bytes<'a>(engine: &Engine, wasm: &'a [u8]) -> Result<Cow<'a, 
     match wasm.get(MAGIC.len()..MAGIC.len() + MODULE.len()) {
         Some(COMPONENT) => Ok(Cow::Borrowed(wasm)),
         Some(MODULE) => {
-            // The encoder panics at some files that are cut off.
             Module::validate(engine, wasm).map_err(invalid)?;
-            wrap(wasm).map(Cow::Owned)
+            contained(|| wrap(wasm), LoadError::Invalid).map(Cow::Owned)
         }
         Some(_) => Err(LoadError::UnknownVersion),
         None => Err(LoadError::Invalid("the file ends within its first 8 octets".to_owned())),

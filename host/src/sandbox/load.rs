@@ -13,6 +13,7 @@ use super::{
     cache::{Entry, Image},
     component,
     configure::{ConfigMistake, Configure},
+    contain::contained,
     engine::Sandbox,
     filter::{Exports, WasmFilter, failure},
     guest::Guest,
@@ -142,7 +143,7 @@ impl Sandbox {
     /// Run `configure` and make a component of what it left.
     async fn prepare(&self, wasm: &[u8], config: &str, role: Role, guest: Guest) -> Result<Image, LoadError> {
         let wizer = Wizer::new();
-        let instrumented = wizer.instrument_component(wasm);
+        let instrumented = contained(|| wizer.instrument_component(wasm), wasmtime::Error::msg);
         let instrumented = instrumented.and_then(|(context, wasm)| Ok((context, Component::new(&self.engine, wasm)?)));
         let (context, component) = match instrumented {
             Ok((context, component)) => (Ok(context), component),

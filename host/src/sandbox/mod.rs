@@ -7,6 +7,7 @@ mod bindings;
 mod cache;
 mod component;
 mod configure;
+mod contain;
 mod convert;
 mod dns;
 mod engine;

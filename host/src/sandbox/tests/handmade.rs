@@ -47,6 +47,11 @@ impl Handmade {
     }
 }
 
+/// A plugin of a kilobyte, which begins with `items`.
+pub(super) fn small(items: &'static str) -> Vec<u8> {
+    Handmade { items, ..BARE }.wasm()
+}
+
 #[tokio::test]
 async fn one_that_does_nothing_wrong() {
     let outcome = BARE.call().await.expect("it answers");
@@ -104,6 +109,12 @@ async fn is_configured_for_each_message(memory: &'static str, items: &'static st
 #[tokio::test]
 async fn a_memory_that_cannot_grow_leaves_no_room_for_freezing() {
     is_configured_for_each_message("1 1", "").await;
+}
+
+/// Wizer reads all of the memory twice, and each time wants a page for itself.
+#[tokio::test]
+async fn a_memory_that_can_grow_once_leaves_too_little_room_for_freezing() {
+    is_configured_for_each_message("1 2", "(data (i32.const 65000) \"x\")").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,11 @@
 //! What is refused at start, and that the text says why.
 
+use proptest::{
+    prelude::{Strategy, any, prop},
+    sample::Index,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
+
 use super::*;
 
 async fn load(wasm: &[u8], config: Value, role: Role) -> Result<Arc<dyn Filter>, LoadError> {
@@ -33,19 +39,58 @@ async fn a_truncated_file() {
     }
 }
 
-#[tokio::test]
-async fn a_damaged_file_is_refused_or_runs_but_breaks_nothing() {
-    let place = Place::new();
-    let whole = guest("misbehave");
-    let limits = FilterLimits { timeout: Duration::from_millis(100), ..limits() };
-    for place_of_damage in (8..whole.len()).step_by(whole.len() / 40) {
-        let mut damaged = whole.clone();
-        damaged[place_of_damage] ^= 0x55;
-        let config = json!({ "act": "remember" });
-        if let Ok(filter) = place.load_with(&damaged, &config, Role::Message, limits.clone()).await {
-            drop(filter.message(&mail()).await);
+/// What the file of a plugin may have become: octets are others, gone, or too many.
+fn damaged(whole: &[u8]) -> impl Strategy<Value = Vec<u8>> {
+    let damages = prop::collection::vec((any::<Index>(), any::<u8>(), 0..3), 1..4);
+    damages.prop_map({
+        let whole = whole.to_vec();
+        move |damages| {
+            let mut wasm = whole.clone();
+            for (at, octet, what) in damages {
+                let at = at.index(wasm.len());
+                match what {
+                    0 => wasm[at] ^= octet,
+                    1 => drop(wasm.remove(at)),
+                    _ => wasm.insert(at, octet),
+                }
+            }
+            wasm
         }
+    })
+}
+
+#[test]
+fn a_damaged_file_is_refused_or_runs_but_breaks_nothing() {
+    let place = Place::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let limits = FilterLimits { timeout: Duration::from_millis(100), ..limits() };
+    for whole in [handmade::small(""), component_of(&handmade::small("")), guest("tag-external")] {
+        let mut runner =
+            TestRunner::new_with_rng(Config::with_cases(60), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let loads = |wasm: Vec<u8>| {
+            drop(place.sandbox.inspect(&wasm));
+            runtime.block_on(async {
+                if let Ok(filter) = place.load_with(&wasm, &json!({}), Role::Message, limits.clone()).await {
+                    drop(filter.message(&mail()).await);
+                }
+            });
+            Ok(())
+        };
+        runner.run(&damaged(&whole), loads).expect("no panic");
     }
+}
+
+fn component_of(module: &[u8]) -> Vec<u8> {
+    let place = Place::new();
+    component::from_bytes(&place.sandbox.engine, module).expect("it can be wrapped").into_owned()
+}
+
+/// Wizer knows more of WebAssembly than the engine, but not what to do with it.
+#[tokio::test]
+async fn what_the_engine_does_not_run() {
+    let tag = wat::parse_str(r#"(component (core module (type (func)) (import "a" "b" (tag (type 0)))))"#);
+    let error = refusal(&tag.expect("valid text"), Role::Message).await;
+    assert!(matches!(&error, LoadError::Invalid(why) if why.contains("exceptions")), "{error}");
 }
 
 #[tokio::test]
