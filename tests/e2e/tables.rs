@@ -232,23 +232,28 @@ fn changed_tables_of_each_kind_are_picked_up() {
 #[test]
 fn a_changed_table_is_picked_up_and_a_broken_one_is_not() {
     let sink = Sink::start();
-    let (relay, build) = rewriting(&sink, "hash", |path, rows| {
-        fs::write(path.join("people"), rows).expect("written");
-        stdout(&table(path, &["build", "people"], ""));
-    });
-    let path = relay.folder();
-    arrives_for(&relay, &sink, "first@example.com");
-    build("second@example.com");
-    arrives_for(&relay, &sink, "second@example.com");
-    fs::write(path.join("broken"), "this is no cdb file").expect("written");
-    fs::rename(path.join("broken"), path.join("people.cdb")).expect("renamed");
-    wait_until("the broken table is told", || {
-        ask(relay.address());
-        relay.log().contains("a changed table is broken, the old version stays in use")
-    });
-    arrives_for(&relay, &sink, "second@example.com");
-    build("third@example.com");
-    arrives_for(&relay, &sink, "third@example.com");
+    for kind in ["cdb", "lmdb"] {
+        let replace = |path: &Path, new: &str| {
+            fs::rename(path.join(new), path.join(format!("people.{kind}"))).expect("renamed");
+        };
+        let (relay, build) = rewriting(&sink, kind, |path, rows| {
+            fs::write(path.join("new"), rows).expect("written");
+            stdout(&table(path, &["build", "new", "--type", kind], ""));
+            replace(path, &format!("new.{kind}"));
+        });
+        arrives_for(&relay, &sink, "first@example.com");
+        build("second@example.com");
+        arrives_for(&relay, &sink, "second@example.com");
+        fs::write(relay.folder().join("broken"), "this is no table").expect("written");
+        replace(relay.folder(), "broken");
+        wait_until("the broken table is told", || {
+            ask(relay.address());
+            relay.log().contains("a changed table is broken, the old version stays in use")
+        });
+        arrives_for(&relay, &sink, "second@example.com");
+        build("third@example.com");
+        arrives_for(&relay, &sink, "third@example.com");
+    }
 }
 
 /// A message, so that the table is asked.

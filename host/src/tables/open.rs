@@ -28,10 +28,10 @@ pub fn open(kind: &Kind, others: Others<'_>) -> Result<Loaded, OpenError> {
     match kind {
         Kind::Text(path) => ReloadingTable::open(path, Text::open),
         Kind::Cdb(path) => ReloadingTable::open(&with_ending(path, "cdb"), Cdb::open),
+        Kind::Lmdb(path) => ReloadingTable::open(&with_ending(path, "lmdb"), Lmdb::open),
         Kind::Regexp(path) => ReloadingTable::open(path, |path| Patterns::open(path, Dialect::Regexp)),
         Kind::Pcre(path) => ReloadingTable::open(path, |path| Patterns::open(path, Dialect::Pcre)),
         Kind::Cidr(path) => ReloadingTable::open(path, Cidr::open),
-        Kind::Lmdb(path) => Lmdb::open(&with_ending(path, "lmdb")),
         Kind::Inline(rows) => Ok(Loaded::new(Inline::new(rows), vec![])),
         Kind::Static(value) => Ok(Loaded::new(Constant(value.clone()), vec![])),
         Kind::Fail(reason) => Ok(Loaded::new(Failing(reason.clone()), vec![])),
