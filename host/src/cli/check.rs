@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Covered, RouteEntry, RouteWay, StageEntry},
 };
 
-/// Look for mistakes in a configuration.
+/// Look for mistakes in a configuration, its tables and its filters' settings, without running anything.
 #[derive(clap::Args)]
 #[command(
     long_about = "Read a configuration, its tables and its filters, and configure each filter, as `serve` would, but without \

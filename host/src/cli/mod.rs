@@ -30,33 +30,21 @@ struct Cli {
     command: Command,
 }
 
+/// Each command tells about itself: what stood here would take the place of its long help.
 #[derive(Subcommand)]
 enum Command {
-    /// Run the relay.
     Serve(serve::Args),
-    /// Look for mistakes in a configuration, its tables and its filters' settings, without running anything.
     Check(check::Args),
-    /// Run a message through the filters without sending it, and tell what each of them does and why.
     Trace(trace::Args),
-    /// Tell what the filters make of an address, and why.
     Explain(trace::explain::Args),
-    /// Measure what each filter costs, on your own messages.
     Bench(bench::Args),
-    /// Look at the queue and change it.
     Queue(queue::Args),
-    /// Let the running relay read its configuration again.
     Reload(reload::Args),
-    /// Show what became of messages.
     Records(records::Args),
-    /// Run the tests that stand in a configuration.
     Test(test::Args),
-    /// Begin a filter of your own, build it, look at it, test it.
     Plugin(plugin::Args),
-    /// Save the attachments of messages, however they are encoded.
     Extract(extract::Args),
-    /// Make a row for the table of users that may log in.
     Passwd(passwd::Args),
-    /// Build, ask and look at lookup tables.
     Table(table::Args),
 }
 
@@ -86,5 +74,25 @@ pub fn run() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Passwd(args) => passwd::run(&args),
         Command::Table(args) => table::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn commands_tell_at_length_what_they_do() {
+        let cli = Cli::command();
+        for path in
+            ["serve", "check", "trace", "explain", "bench", "queue", "records", "test", "plugin new", "table query"]
+        {
+            let command = path.split(' ').try_fold(&cli, |command, name| command.find_subcommand(name));
+            let command = command.unwrap_or_else(|| panic!("there is no `{path}`"));
+            let (short, long) = (command.get_about(), command.get_long_about());
+            assert!(short.is_some() && long.is_some() && short != long, "{path}: {short:?}, {long:?}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use super::output;
 use crate::server::password::{PasswordError, Scheme};
 
-/// Ask for a password and print the row for the table of users.
+/// Ask for a password and print a row for the table of users that may log in.
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub(super) struct Args {

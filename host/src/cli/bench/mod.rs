@@ -17,7 +17,7 @@ use crate::{
     mail::{Address, AddressError, ReversePath},
 };
 
-/// Measure what each filter costs.
+/// Measure what each filter costs, on your own messages.
 #[derive(clap::Args)]
 #[command(
     long_about = "Run messages through [[session]], [[message]] and [[delivery]] again and again, without sending or keeping them, and \

@@ -25,7 +25,7 @@ use crate::{
 /// Work that is done sooner needs no progress bar.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Save the attachments of messages.
+/// Save the attachments of messages, however they are encoded.
 #[derive(clap::Args)]
 #[command(
     long_about = "Save the files in messages into a folder: MIME parts in base64, quoted-printable, 7bit, 8bit and binary, also in messages \

@@ -9,6 +9,7 @@ use std::{
 use super::inspect;
 use crate::cli::output;
 
+/// Build the filters of a folder.
 #[derive(clap::Args)]
 #[command(
     long_about = "Build the filters of a folder by its Makefile, which fetches what the language needs and this machine lacks into the folder \

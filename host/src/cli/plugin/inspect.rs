@@ -20,6 +20,7 @@ const BOLD: Style = Style::new().bold();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// Tell what a plugin is, what it wants, and whether it would load.
 #[derive(clap::Args)]
 #[command(
     long_about = "Tell what a plugin is made of, what it imports and exports, which keys of a stage give it what it wants, and in which \

@@ -14,7 +14,7 @@ use clap::Subcommand;
 #[derive(clap::Args)]
 #[command(
     after_help = "From nothing to a filter that runs:\n  mailweir plugin new --lang python my-filter\n  cd my-filter\n  mailweir plugin build\n  \
-                  mailweir plugin test my-filter.wasm\n  mailweir trace letter.eml --from joe@example.net --to ann@example.com"
+                  mailweir plugin test my-filter.wasm\n  mailweir trace letter.eml --from joe@example.net --to ann@example.com --client 192.0.2.7"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -23,13 +23,9 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Begin a filter, from an example in its language.
     New(new::Args),
-    /// Build the filters of a folder.
     Build(build::Args),
-    /// Tell what a plugin is, what it wants, and whether it would load.
     Inspect(inspect::Args),
-    /// Run the tests of a pipeline with a plugin that was just built.
     Test(test::Args),
 }
 

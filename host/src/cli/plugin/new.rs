@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use super::templates::{Example, Language};
 use crate::cli::output;
 
+/// Begin a filter, from an example in its language.
 #[derive(clap::Args)]
 #[command(
     long_about = "Make a folder with a filter that works, copied from an example in the language: source, Makefile, the contract, \

@@ -14,6 +14,7 @@ use crate::{
     config::{Config, Plugin},
 };
 
+/// Run the tests of a pipeline with a plugin that was just built.
 #[derive(clap::Args)]
 #[command(
     long_about = "Run each [[test]] of a configuration, as `mailweir test` does, with this plugin in the place of every plugin of the same \

@@ -14,6 +14,7 @@ use crate::{
     spool::{Queued, QueuedRecipient, State},
 };
 
+/// List what is in the queue.
 #[derive(clap::Args)]
 #[command(after_help = "Examples: mailweir queue list --domain example.com --older-than 1h\n          \
                   mailweir queue list --state held --json | jq -r .id\n\

@@ -37,11 +37,8 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// List what is in the queue.
     List(list::Args),
-    /// Show everything about one message.
     Show(show::Args),
-    /// Count by state, domain and reason.
     Stats(stats::Args),
     /// Keep recipients back until they are released.
     #[command(after_help = "Example: mailweir queue hold --sender spammer@example.org")]

@@ -14,6 +14,7 @@ use crate::{
     spool::Details,
 };
 
+/// Show everything about one message.
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples: mailweir queue show 0QFJ4X8M2TZ7K\n          mailweir queue show 0QFJ4X8M2TZ7K --raw > letter.eml\n\

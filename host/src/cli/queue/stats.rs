@@ -16,6 +16,7 @@ use crate::{
     spool::{Share, Stats},
 };
 
+/// Count by state, domain and reason.
 #[derive(clap::Args)]
 #[command(after_help = "Examples: mailweir queue stats\n          mailweir queue stats --older-than 1d --json")]
 pub(super) struct Args {

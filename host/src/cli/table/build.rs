@@ -15,6 +15,7 @@ use crate::tables::{self, Built, Compiled};
 /// Work that is done sooner needs no progress bar.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Compile a text file into one that opens at once, however large it is.
 #[derive(clap::Args)]
 #[command(
     long_about = "Compile a file in the source format of postmap(1) into one that opens at once. The new file takes the place of the \

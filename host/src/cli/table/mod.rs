@@ -27,17 +27,11 @@ pub(super) struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compile a text file into one that opens at once, however large it is.
     Build(build::Args),
-    /// Look keys up.
     Query(query::Args),
-    /// Show all rows.
     Dump(show::DumpArgs),
-    /// Look for mistakes in a table's file.
     Check(show::CheckArgs),
-    /// Tell which types of tables there are.
     Types(show::TypesArgs),
-    /// Tell which line answers for a key, and how the key is looked for.
     Explain(show::ExplainArgs),
 }
 

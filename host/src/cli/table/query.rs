@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::{Failure, TableArg};
 use crate::tables::Table;
 
+/// Look keys up.
 #[derive(clap::Args)]
 #[command(
     long_about = "Look keys up, each as it stands: no domains or users are tried instead, as filters do. One key prints its value, several \

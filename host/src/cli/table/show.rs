@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Failure, TableArg};
 use crate::tables::{Kind, TYPES};
 
+/// Show all rows.
 #[derive(clap::Args)]
 #[command(after_help = "Example: mailweir table dump hash:canonical")]
 pub(super) struct DumpArgs {
@@ -38,6 +39,7 @@ pub(super) fn dump(args: &DumpArgs) -> Result<ExitCode, Failure> {
     if has_rows { Ok(ExitCode::SUCCESS) } else { Err("a table of this type has no rows to show".into()) }
 }
 
+/// Look for mistakes in a table's file.
 #[derive(clap::Args)]
 #[command(
     after_help = "Example: mailweir table check regexp:header_checks\nExit codes: 0 nothing to say, 1 warnings, or the table can't be opened."
@@ -81,6 +83,7 @@ fn file_of(kind: &Kind) -> String {
     }
 }
 
+/// Tell which types of tables there are.
 #[derive(clap::Args)]
 #[command(after_help = "Example: mailweir table types --json")]
 pub(super) struct TypesArgs {
@@ -103,6 +106,7 @@ pub(super) fn types(args: &TypesArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Tell which line answers for a key, and how the key is looked for.
 #[derive(clap::Args)]
 #[command(after_help = "Example: mailweir table explain cidr:clients 192.0.2.7")]
 pub(super) struct ExplainArgs {

@@ -15,7 +15,7 @@ pub(super) use self::{
 use super::{ConfigArg, message_file, output};
 use crate::mail::{Address, AddressError, ReversePath};
 
-/// Run a message through the filters without sending it.
+/// Run a message through the filters without sending it, and tell what each of them does and why.
 #[derive(clap::Args)]
 #[command(
     long_about = "Run a message through [[session]], [[message]] and [[delivery]] as `serve` would, without sending or keeping it. \
