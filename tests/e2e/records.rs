@@ -74,6 +74,25 @@ fn each_message_is_received_before_it_is_delivered() {
 }
 
 #[test]
+fn times_of_session_filters_stand_with_messages_and_refusals() {
+    let sink = Sink::start();
+    let rows = "refused = { type = \"inline\", rows = { \"no@example.net\" = \"REJECT\" } }";
+    let stage = "[[session]]\nplugin = \"access\"\nconfig.recipient = [{ check_recipient_access = \"refused\" }]\n";
+    let relay = Relay::start(&format!("[tables]\n{rows}\n{stage}{PIPELINE}"), sink.address());
+    let mut client = Client::connect(relay.address()).expect("a session");
+    client.send("a@example.org", &["b@example.net"], b"Subject: x\r\n\r\n").expect("a reply");
+    let refused = client.send("a@example.org", &["no@example.net"], b"").expect("a reply");
+    assert!(refused.starts_with("554"), "{refused}");
+    for (event, has_message_stage) in [("received", true), ("rejected", false)] {
+        wait_until("it is written down", || events(&relay, &["--event", event]).len() == 1);
+        let record = events(&relay, &["--event", event]).remove(0);
+        let time = |list: &str, stage: &str| record[list][stage].as_u64().is_some_and(|time| time > 0);
+        assert!(time("session-filter-microseconds", "access"), "{record:#}");
+        assert_eq!(time("filter-microseconds", "masquerade"), has_message_stage, "{record:#}");
+    }
+}
+
+#[test]
 fn what_operators_do_is_written_down_with_or_without_a_relay() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port");
     let mut relay = Relay::start("", free);

@@ -155,7 +155,7 @@ fn as_json(record: &RecordRow) -> Value {
         let [queued, waiting, setup, transfer] = [queued, waiting, setup, transfer].map(|delay| delay.as_secs_f64());
         json!({ "queued": queued, "waiting": waiting, "setup": setup, "transfer": transfer })
     });
-    let filters = record.filters.as_ref().and_then(|filters| serde_json::from_str::<Value>(filters).ok());
+    let times = |times: &Option<String>| times.as_ref().and_then(|times| serde_json::from_str::<Value>(times).ok());
     json!({
         "time": rfc3339(record.time),
         "event": record.event,
@@ -170,6 +170,7 @@ fn as_json(record: &RecordRow) -> Value {
         "server": record.server,
         "stage": record.stage,
         "note": record.note,
-        "filter-microseconds": filters,
+        "filter-microseconds": times(&record.filters),
+        "session-filter-microseconds": times(&record.session_filters),
     })
 }

@@ -110,12 +110,23 @@ pub struct Refused<'a> {
     pub reply: &'a Reply,
     /// Whether the client said EHLO.
     pub extended: bool,
+    /// What each `[[session]]` stage took that ran since such times were told last.
+    pub session_filters: &'a [StageTime],
 }
 
 impl<'a> Refused<'a> {
     /// A client that isn't welcome and has said nothing.
     pub fn connection(client: &'a Client, reply: &'a Reply) -> Self {
-        Self { client, verb: None, refusal: None, transaction: None, recipient: None, reply, extended: false }
+        Self {
+            client,
+            verb: None,
+            refusal: None,
+            transaction: None,
+            recipient: None,
+            reply,
+            extended: false,
+            session_filters: &[],
+        }
     }
 }
 
@@ -166,7 +177,9 @@ pub struct Received<'a> {
     pub elapsed: Duration,
     /// The `[[message]]` stage that had the last word, if one had it.
     pub stage: Option<&'a str>,
-    /// What each stage took that ran.
+    /// What each `[[session]]` stage took that ran since such times were told last.
+    pub session_filters: &'a [StageTime],
+    /// What each `[[message]]` stage took that ran.
     pub filters: &'a [StageTime],
     /// What the client heard.
     pub reply: &'a Reply,

@@ -4,13 +4,14 @@
 //! each stage, the refusals that are told at RCPT only, and what is to happen to the transaction.
 
 use std::{
+    mem,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
     filter::{Decision, Effect, Facts, Filter, FilterError, Note, Phase, Verdict, invalid_answer},
-    fold::verdict_on_error,
+    fold::{StageTime, verdict_on_error},
     stage::OnError,
 };
 use crate::{
@@ -108,6 +109,8 @@ pub struct SessionStages {
     transaction: Scope,
     /// About the last decision.
     relaying: Option<bool>,
+    /// What each stage has taken since somebody asked.
+    times: Vec<Duration>,
     /// Kept only for facts with `explain`.
     reports: Vec<DecisionReport>,
 }
@@ -118,6 +121,7 @@ impl SessionStages {
     pub fn new(stages: Arc<[SessionStage]>, delay_reject: bool) -> Self {
         Self {
             notes: vec![vec![]; stages.len()],
+            times: vec![Duration::ZERO; stages.len()],
             stages,
             delay_reject,
             connection: Scope::default(),
@@ -130,7 +134,15 @@ impl SessionStages {
 
     /// What the stages did since the last call, if the facts said `explain`.
     pub fn take_reports(&mut self) -> Vec<DecisionReport> {
-        std::mem::take(&mut self.reports)
+        mem::take(&mut self.reports)
+    }
+
+    /// What each stage that ran took since the last call, all its moments together.
+    pub fn take_times(&mut self) -> Vec<StageTime> {
+        let times = self.stages.iter().zip(&mut self.times).filter(|(_, elapsed)| !elapsed.is_zero());
+        times
+            .map(|(stage, elapsed)| StageTime { stage: Arc::clone(&stage.name), elapsed: mem::take(elapsed) })
+            .collect()
     }
 
     /// Ask the stages about this moment; `facts` is called only if one of them wants to know. Helo forgets what was decided
@@ -204,7 +216,8 @@ impl SessionStages {
     async fn ask(&mut self, phase: Phase, facts: Facts) -> Result<Gathered, Refusal> {
         let mut gathered = Gathered::default();
         let mut facts = Arc::new(facts);
-        for (index, (stage, notes)) in self.stages.iter().zip(&mut self.notes).enumerate() {
+        let remembered = self.notes.iter_mut().zip(&mut self.times);
+        for (index, (stage, (notes, time))) in self.stages.iter().zip(remembered).enumerate() {
             if !stage.phases.contains(&phase) {
                 continue;
             }
@@ -215,8 +228,10 @@ impl SessionStages {
                 Ok(()) => Ok(decision),
                 Err(why) => Err(invalid_answer(&*stage.filter, why)),
             });
+            let elapsed = begin.elapsed();
+            *time += elapsed;
             if facts.explain {
-                let (result, elapsed) = (result.clone(), begin.elapsed());
+                let result = result.clone();
                 self.reports.push(DecisionReport { index, phase, result, elapsed });
             }
             if let Ok(decision) = &result

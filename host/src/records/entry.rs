@@ -31,6 +31,7 @@ pub(super) struct Entry {
     /// The reply, or the reason.
     pub(super) note: String,
     pub(super) filters: Vec<StageTime>,
+    pub(super) session_filters: Vec<StageTime>,
 }
 
 /// One recipient.
@@ -81,6 +82,7 @@ impl Entry {
             stage: None,
             note: String::new(),
             filters: Vec::new(),
+            session_filters: Vec::new(),
         }
     }
 }
@@ -99,6 +101,7 @@ fn refused(time: SystemTime, event: &Refused<'_>) -> Option<Entry> {
         size: transaction.size,
         stage: event.refusal.map(|refusal| refusal.stage.to_string()),
         note: event.reply.to_string(),
+        session_filters: event.session_filters.to_vec(),
         ..Entry::empty(time, "rejected", "")
     })
 }
@@ -118,6 +121,7 @@ fn received(time: SystemTime, event: &Received<'_>) -> Entry {
         stage: event.stage.map(str::to_owned),
         note,
         filters: event.filters.to_vec(),
+        session_filters: event.session_filters.to_vec(),
         ..Entry::empty(time, name, event.id)
     }
 }

@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use crate::spool;
 
-/// The layout; `user_version` of the database. One of another layout is left alone and told.
-const VERSION: i64 = 1;
+/// The layout; `user_version` of the database. One of a later layout is left alone and told.
+const VERSION: i64 = 2;
 
 /// Rows are written in the order of time and read by queue id or by time: further indexes would cost more than they give.
 const TABLE: &str = "
@@ -29,11 +29,15 @@ const TABLE: &str = "
         server      TEXT,
         stage       TEXT,
         note        TEXT NOT NULL,         -- reply or reason
-        filters     TEXT                   -- JSON: microseconds by stage
+        filters     TEXT,                  -- JSON: microseconds by stage
+        session_filters TEXT               -- the same of `[[session]]`
     ) STRICT;
     CREATE INDEX records_id ON records (id) WHERE id <> '';
     CREATE INDEX records_time ON records (time);
 ";
+
+/// From layout 1.
+const ADD_SESSION_FILTERS: &str = "ALTER TABLE records ADD COLUMN session_filters TEXT;";
 
 /// A database that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,18 +48,20 @@ pub(super) enum SchemaError {
     Version(i64),
 }
 
-/// For the writer; made where there is none. A commit does not wait for the disk: SQLite's log keeps the database whole.
+/// For the writer; made where there is none, brought up to date where it is older. A commit does not wait for the disk: SQLite's log keeps the database whole.
 pub(super) fn open(path: &Path) -> Result<Connection, SchemaError> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "wal_autocheckpoint", 4096)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
-    match version(&connection)? {
-        0 => connection.execute_batch(&format!("BEGIN;{TABLE}PRAGMA user_version = {VERSION};COMMIT"))?,
-        VERSION => {}
+    let change = match version(&connection)? {
+        0 => TABLE,
+        1 => ADD_SESSION_FILTERS,
+        VERSION => return Ok(connection),
         other => return Err(SchemaError::Version(other)),
-    }
+    };
+    connection.execute_batch(&format!("BEGIN;{change}PRAGMA user_version = {VERSION};COMMIT"))?;
     Ok(connection)
 }
 

@@ -29,6 +29,7 @@ fn tell_all(observer: &dyn Observer, time: SystemTime) {
     rewritten.original = address("old@b.example");
     let envelope = Envelope::new(sender.clone(), vec![rewritten, Recipient::new(address("no@c.example"))]);
     let filters = [StageTime { stage: "canonical".into(), elapsed: Duration::from_micros(213) }];
+    let session_filters = [StageTime { stage: "access".into(), elapsed: Duration::from_micros(45) }];
     let ok = Reply::new(250, EnhancedCode(2, 0, 0), "Ok");
     observer.observe(
         time,
@@ -43,6 +44,7 @@ fn tell_all(observer: &dyn Observer, time: SystemTime) {
             fate: Fate::Queued,
             elapsed: Duration::ZERO,
             stage: None,
+            session_filters: &session_filters,
             filters: &filters,
             reply: &ok,
             extended: true,
@@ -129,8 +131,26 @@ fn a_row_has_all_that_is_known() {
     assert_eq!((received.client.as_deref(), received.size), (Some("192.0.2.7"), Some(1234)));
     assert_eq!(received.original.as_deref(), Some("old@b.example"));
     assert_eq!(received.filters.as_deref(), Some(r#"{"canonical":213}"#));
+    assert_eq!(received.session_filters.as_deref(), Some(r#"{"access":45}"#));
+    assert_eq!((&delivered.filters, &delivered.session_filters), (&None, &None));
     assert_eq!(delivered.server.as_deref(), Some("mx.example[192.0.2.1]:25"));
     assert_eq!(delivered.delays.map(|[queued, ..]| queued), Some(Duration::from_millis(1500)));
+}
+
+#[test]
+fn an_older_database_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tell = |expected: usize| {
+        let (records, writer) = Records::start(folder.path(), SETTINGS);
+        tell_all(&*records, SystemTime::now());
+        drop(writer);
+        assert_eq!(shown(folder.path(), &RecordSelection::default()).len(), expected);
+    };
+    tell(5);
+    let older = rusqlite::Connection::open(folder.path().join("records.db")).expect("a database");
+    older.execute_batch("ALTER TABLE records DROP COLUMN session_filters; PRAGMA user_version = 1").expect("layout 1");
+    drop(older);
+    tell(10);
 }
 
 #[test]
@@ -138,16 +158,7 @@ fn refusals_are_kept_once_there_is_a_sender() {
     let folder = tempfile::tempdir().expect("a folder");
     let (records, writer) = Records::start(folder.path(), SETTINGS);
     let (client, reply) = (client(), Reply::new(554, EnhancedCode(5, 7, 1), "no"));
-    let refused = Refused {
-        client: &client,
-        verb: None,
-        refusal: None,
-        transaction: None,
-        recipient: None,
-        reply: &reply,
-        extended: true,
-    };
-    records.observe(SystemTime::now(), &Event::Refused(refused));
+    records.observe(SystemTime::now(), &Event::Refused(Refused::connection(&client, &reply)));
     drop(writer);
     assert_eq!(shown(folder.path(), &RecordSelection::default()), [""; 0]);
 }

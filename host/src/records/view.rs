@@ -39,8 +39,10 @@ pub struct RecordRow {
     pub stage: Option<String>,
     /// The reply, the reason, or the queue id of the report.
     pub note: String,
-    /// JSON: microseconds of each stage that ran, by its name.
+    /// JSON: microseconds of each `[[message]]` or `[[delivery]]` stage that ran, by its name.
     pub filters: Option<String>,
+    /// The same for `[[session]]`, since the last record of the session.
+    pub session_filters: Option<String>,
 }
 
 /// Which records; without a condition, all.
@@ -160,5 +162,6 @@ fn record(row: &Row<'_>) -> rusqlite::Result<RecordRow> {
         stage: row.get("stage")?,
         note: row.get("note")?,
         filters: row.get("filters")?,
+        session_filters: row.get("session_filters")?,
     })
 }

@@ -158,7 +158,8 @@ fn gather(notes: &Receiver<Note>) -> (Vec<Entry>, bool) {
 fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO records (time, event, id, client, sender, recipient, original, size, queued, waiting, setup, \
-         transfer, destination, server, stage, note, filters) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         transfer, destination, server, stage, note, filters, session_filters) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     entries.iter().try_for_each(|entry| insert_entry(&mut statement, entry))
 }
@@ -166,7 +167,7 @@ fn insert(transaction: &Transaction<'_>, entries: &[Entry]) -> rusqlite::Result<
 /// A row for each recipient; one for a sender who had none.
 fn insert_entry(statement: &mut Statement<'_>, entry: &Entry) -> rusqlite::Result<()> {
     let client = entry.client.map(|client| client.to_string());
-    let filters = (!entry.filters.is_empty()).then(|| filters(&entry.filters));
+    let (filters, session_filters) = (times(&entry.filters), times(&entry.session_filters));
     let delay = |part: fn(&Delays) -> Duration| entry.delays.as_ref().map(|delays| count(part(delays).as_millis()));
     let mut insert = |recipient: &str, original: Option<&str>| {
         statement.execute(params![
@@ -187,6 +188,7 @@ fn insert_entry(statement: &mut Statement<'_>, entry: &Entry) -> rusqlite::Resul
             entry.stage,
             entry.note,
             filters,
+            session_filters,
         ])
     };
     if entry.recipients.is_empty() {
@@ -195,9 +197,10 @@ fn insert_entry(statement: &mut Statement<'_>, entry: &Entry) -> rusqlite::Resul
     entry.recipients.iter().try_for_each(|one| insert(&one.address, one.original.as_deref()).map(drop))
 }
 
-fn filters(times: &[StageTime]) -> String {
+/// Microseconds by stage, if any ran.
+fn times(times: &[StageTime]) -> Option<String> {
     let time = |time: &StageTime| (time.stage.to_string(), Value::from(count(time.elapsed.as_micros())));
-    Value::Object(times.iter().map(time).collect::<Map<_, _>>()).to_string()
+    (!times.is_empty()).then(|| Value::Object(times.iter().map(time).collect::<Map<_, _>>()).to_string())
 }
 
 fn count(number: u128) -> i64 {

@@ -265,17 +265,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
 
     fn tell_refused(&self, reply: &Reply) {
         let (verb, transaction) = (self.session.verb(), self.session.transaction());
-        let client = &*self.desk.client;
         let extended = self.protocol() != Protocol::Smtp;
-        self.tell(&Event::Refused(Refused {
-            client,
-            verb,
-            refusal: None,
-            transaction,
-            recipient: None,
-            reply,
-            extended,
-        }));
+        let refused = Refused { verb, transaction, extended, ..Refused::connection(&self.desk.client, reply) };
+        self.tell(&Event::Refused(refused));
     }
 
     fn tell(&self, event: &Event<'_>) {

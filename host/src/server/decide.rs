@@ -106,16 +106,8 @@ impl Desk {
             return Ok(());
         }
         let reply = keep::no_room();
-        let (client, transaction) = (&*self.client, Some(transaction));
-        self.tell(Refused {
-            client,
-            verb,
-            refusal: None,
-            transaction,
-            recipient: None,
-            reply: &reply,
-            extended: self.extended,
-        });
+        let (transaction, extended) = (Some(transaction), self.extended);
+        self.tell(Refused { verb, transaction, extended, ..Refused::connection(&self.client, &reply) });
         Err(reply)
     }
 
@@ -155,15 +147,9 @@ impl Desk {
         admitted.map_err(|denied| {
             let refusal = if let Denied::Stage(refusal) = &denied { Some(refusal) } else { None };
             let (verb, recipient, reply) = (Some(Verb::Rcpt), Some(&recipient.original), denied.reply());
-            self.tell(Refused {
-                client: &self.client,
-                verb,
-                refusal,
-                transaction,
-                recipient,
-                reply,
-                extended: self.extended,
-            });
+            let (extended, session_filters) = (self.extended, &*self.stages.take_times());
+            let client = &self.client;
+            self.tell(Refused { client, verb, refusal, transaction, recipient, reply, extended, session_filters });
             reply.clone()
         })
     }
@@ -171,16 +157,9 @@ impl Desk {
     async fn ask(&mut self, phase: Phase, verb: Option<Verb>, transaction: Option<&Transaction>) -> Result<(), Reply> {
         let decided = self.stages.decide(phase, || facts(&self.client, phase, transaction)).await;
         decided.map_err(|refusal| {
-            let (client, reply) = (&*self.client, &refusal.reply);
-            self.tell(Refused {
-                client,
-                verb,
-                refusal: Some(&refusal),
-                transaction,
-                recipient: None,
-                reply,
-                extended: self.extended,
-            });
+            let (extended, session_filters) = (self.extended, &*self.stages.take_times());
+            let base = Refused::connection(&self.client, &refusal.reply);
+            self.tell(Refused { verb, refusal: Some(&refusal), transaction, extended, session_filters, ..base });
             refusal.reply
         })
     }

@@ -55,6 +55,7 @@ impl Desk {
         let Transaction { sender, recipients, parameters, .. } = transaction;
         let given = Envelope { sender, recipients, parameters };
         let way = self.handle(&id, given.clone(), Message::parse(raw), protocol).await;
+        let session_filters = self.stages.take_times();
         let taken = || Reply::new(250, EnhancedCode(2, 0, 0), format!("Ok: queued as {id}"));
         let (fate, reply) = match &way.fate {
             Fate::Queued => (events::Fate::Queued, taken()),
@@ -73,6 +74,7 @@ impl Desk {
             fate,
             elapsed: begin.elapsed(),
             stage: way.stage.as_deref(),
+            session_filters: &session_filters,
             filters: &way.times,
             reply: &reply,
             extended: protocol != Protocol::Smtp,

@@ -57,8 +57,7 @@ fn refusals_of_the_protocol_are_left_out() {
     let reply = Reply::new(554, EnhancedCode(5, 7, 1), "<b@example.net>: Relay access denied");
     let refusal = Refusal { stage: "access".into(), phase: Phase::EndOfData, reply: reply.clone() };
     let event = |verb, refusal, recipient| {
-        let refused =
-            Refused { client: &client, verb, refusal, transaction: None, recipient, reply: &reply, extended: true };
+        let refused = Refused { verb, refusal, recipient, extended: true, ..Refused::connection(&client, &reply) };
         written(&Event::Refused(refused))
     };
     let end = "from unknown[192.0.2.7]: 554 5.7.1 <b@example.net>: Relay access denied;";
@@ -108,6 +107,7 @@ fn what_becomes_of_a_message() {
             fate,
             elapsed: Duration::ZERO,
             stage: None,
+            session_filters: &[],
             filters: &[],
             reply: &reply,
             extended: false,

@@ -105,6 +105,22 @@ fn decide_about(stages: &mut SessionStages, facts: Facts) -> Option<String> {
 const ALL: [Phase; 6] = [Phase::Connect, Phase::Helo, Phase::Mail, Phase::Rcpt, Phase::Data, Phase::EndOfData];
 
 #[test]
+fn times_are_told_once() {
+    let named = |name: &str, phases: &[Phase]| SessionStage { name: name.into(), ..saying(phases, Verdict::Next, &[]) };
+    let mut session = connection(vec![named("a", &[Phase::Rcpt]), named("b", &[Phase::Mail, Phase::Rcpt])]);
+    let names = |session: &mut SessionStages| {
+        let times = session.take_times();
+        times.iter().map(|time| (time.stage.to_string(), time.elapsed > Duration::ZERO)).collect::<Vec<_>>()
+    };
+    decide(&mut session, Phase::Mail);
+    assert_eq!(names(&mut session), [("b".to_owned(), true)]);
+    decide(&mut session, Phase::Rcpt);
+    decide(&mut session, Phase::Rcpt);
+    assert_eq!(names(&mut session), [("a".to_owned(), true), ("b".to_owned(), true)]);
+    assert_eq!(names(&mut session), []);
+}
+
+#[test]
 fn each_stage_is_asked_at_its_phases_in_order() {
     let asked = Arc::new(Mutex::new(vec![]));
     let recording = |name: &'static str, phases: &[Phase]| {
