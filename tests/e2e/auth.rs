@@ -207,6 +207,40 @@ fn logins_are_told_to_all_who_watch() {
 }
 
 #[test]
+fn exchanges_without_a_password_are_told_as_by_postfix() {
+    let submission = Submission::start_with_head("log-format = \"postfix\"\n", "", "");
+    let mut client = submission.client();
+    for (line, reply) in [
+        ("AUTH LOGIN", "334 VXNlcm5hbWU6"),
+        ("*", "501 5.7.0 Authentication aborted"),
+        ("AUTH CRAM-MD5", "504 5.5.4 Error: unknown authentication mechanism"),
+        ("AUTH LOGIN", "334 VXNlcm5hbWU6"),
+        ("not base64", "501 5.5.2 Error: bad base64"),
+        ("AUTH", "501 5.5.4 Syntax: AUTH mechanism"),
+        ("AUTH PLAIN AGEAYgBj", "501 5.5.2 Error: malformed response"),
+    ] {
+        assert_eq!(client.command(line).expect("a reply"), reply, "{line}");
+    }
+    let told = || {
+        let log = submission.relay.log();
+        let lines = log.lines().filter_map(|line| line.split_once(" warning: unknown[127.0.0.1]: SASL "));
+        lines.map(|(_, what)| what.to_owned()).collect::<Vec<_>>()
+    };
+    wait_until("all are told", || told().len() >= 4);
+    assert_eq!(
+        told(),
+        [
+            "LOGIN authentication aborted",
+            "CRAM-MD5 authentication failed: Invalid authentication mechanism",
+            "LOGIN authentication failed: bad base64",
+            "PLAIN authentication failed: malformed response",
+        ]
+    );
+    // Who gives up, or tries what isn't there, has not guessed.
+    assert_eq!(fail2ban("auth", &submission.relay.log()), ["127.0.0.1"; 2]);
+}
+
+#[test]
 fn a_listener_may_want_everybody_to_log_in() {
     let submission = Submission::start(", required = true, without-tls = true", "");
     let mut client = Client::connect(submission.relay.address()).expect("a session");

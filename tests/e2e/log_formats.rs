@@ -1,6 +1,6 @@
 //! The forms of the log: objects of JSON, and Postfix's lines, which a real pflogsumm counts and a real fail2ban understands.
 
-use std::{io::Write, path::Path, process::Command};
+use std::{io::Write, net::TcpStream, path::Path, process::Command};
 
 use regex::Regex;
 use serde_json::Value;
@@ -100,7 +100,8 @@ fn logins_that_another_relay_tells_of_are_named_as_such() {
 /// The addresses that fail2ban's filter for Postfix finds in a log, one for each line that counts.
 pub(crate) fn fail2ban(mode: &str, log: &str) -> Vec<String> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
-    file.write_all(log.as_bytes()).expect("written");
+    // It takes no line for one before its end has come.
+    writeln!(file, "{log}").expect("written");
     let package = "/opt/mailweir-test/fail2ban";
     let output = Command::new("python3")
         .env("PYTHONPATH", format!("{package}/usr/lib/python3/dist-packages"))
@@ -133,6 +134,32 @@ fn sessions_that_are_cut_off_are_told_as_by_postfix() {
         wait_until(line, || relay.log().contains(line));
     }
     assert_eq!(fail2ban("errors", &relay.log()), ["127.0.0.1"]);
+}
+
+#[test]
+fn clients_that_do_not_wait_are_told_as_by_postfix() {
+    let sink = Sink::start();
+    let rest = "[networks]\ntrusted = [\"192.0.2.0/24\"]\n[limits]\ngreet-delay = \"1s\"\n";
+    let relay = Relay::start_with_head("log-format = \"postfix\"\n", rest, sink.address());
+    let mut early = TcpStream::connect(relay.address()).expect("connects");
+    early.write_all(b"EHLO me\r\n").expect("sent");
+    let (_, mut hasty) = Client::greeted(relay.address()).expect("a session");
+    let reply = hasty.command("EHLO me\r\nAUTH PLAIN AGpvZQBzZWNyZXQ=").expect("a reply");
+    assert_eq!(reply, "554 5.5.0 Error: SMTP protocol synchronization");
+    for pattern in [
+        r"postfix/postscreen\[\d+\]: PREGREET 9 after [\d.]+ from \[127\.0\.0\.1\]:\d+: EHLO me\\r\\n",
+        r"postfix/smtpd\[\d+\]: improper command pipelining after EHLO from unknown\[127\.0\.0\.1\]: AUTH\n",
+    ] {
+        let pattern = Regex::new(pattern).expect("a pattern");
+        wait_until(pattern.as_str(), || pattern.is_match(&relay.log()));
+    }
+    let counted = |mode, line: &str| {
+        let log = relay.log();
+        let lines: Vec<_> = log.lines().filter(|found| found.contains(line)).collect();
+        fail2ban(mode, &lines.join("\n"))
+    };
+    assert_eq!(counted("normal", "improper command pipelining"), ["127.0.0.1"]);
+    assert_eq!(counted("ddos", "PREGREET"), ["127.0.0.1"]);
 }
 
 fn pflogsumm(log: &str) -> String {

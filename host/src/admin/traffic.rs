@@ -185,7 +185,7 @@ impl Observer for Traffic {
             Event::Contacted(event) => self.next_hops.contacted(event),
             Event::Attempted(event) => self.attempted(event),
             Event::Reported(_) => drop(self.reports.inc()),
-            Event::Secured(_) | Event::Operated(_) | Event::Removed(_) => {}
+            Event::Secured(_) | Event::TalkedEarly(_) | Event::Operated(_) | Event::Removed(_) => {}
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use super::{
-    Attempted, ContactFailure, Contacted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Operated, Outcome,
-    Received, Refused, Reported, Security,
+    Attempted, Awaited, ContactFailure, Contacted, Disconnected, Event, Fate, Login, LoginRefusal, Observer, Operated,
+    Outcome, Received, Refused, Reported, Security, TalkedEarly,
 };
 use crate::{
     smtp::{Mechanism, Verb},
@@ -20,6 +20,7 @@ impl Observer for Log {
             Event::Connected(client) => tracing::debug!(client = %client.peer, trusted = client.trusted, "connect"),
             Event::Secured(client) => tracing::debug!(client = %client.peer, tls = client.tls, "secured"),
             Event::Disconnected(event) => disconnected(event),
+            Event::TalkedEarly(event) => talked_early(event),
             Event::Refused(event) => refused(event),
             Event::Login(event) => login(event),
             Event::Received(event) => received(event),
@@ -43,11 +44,20 @@ fn disconnected(event: &Disconnected<'_>) {
     }
 }
 
+fn talked_early(event: &TalkedEarly<'_>) {
+    let (client, octets) = (event.client.peer.ip(), event.said.len());
+    match event.awaited {
+        Awaited::Greeting(waited) => tracing::info!(%client, octets, ?waited, "talks before the greeting"),
+        Awaited::Reply(verb) => tracing::info!(%client, octets, after = verb.name(), "does not wait for the reply"),
+    }
+}
+
 fn refused(event: &Refused<'_>) {
     tracing::info!(
         client = %event.client.peer.ip(),
         helo = event.client.helo,
         verb = event.verb.map(Verb::name),
+        mechanism = event.mechanism,
         stage = event.refusal.map(|refusal| &*refusal.stage),
         phase = event.refusal.map(|refusal| tracing::field::debug(refusal.phase)),
         sender = event.transaction.map(|transaction| tracing::field::display(&transaction.sender)),

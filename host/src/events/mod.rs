@@ -60,6 +60,8 @@ pub enum Event<'a> {
     Secured(&'a Client),
     /// A session ended.
     Disconnected(Disconnected<'a>),
+    /// A client talked where it has to wait for us; its session ends.
+    TalkedEarly(TalkedEarly<'a>),
     /// A command was refused.
     Refused(Refused<'a>),
     /// A client told a name and a password.
@@ -93,6 +95,36 @@ pub struct Disconnected<'a> {
     pub commands: &'a CommandCounts,
 }
 
+/// Something that came before its time.
+#[derive(Debug)]
+pub struct TalkedEarly<'a> {
+    /// Who said it.
+    pub client: &'a Client,
+    /// What it had to wait for.
+    pub awaited: Awaited,
+    /// What it said, as far as it has come in.
+    pub said: &'a [u8],
+}
+
+/// What a client has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// The greeting; how long it did.
+    Greeting(Duration),
+    /// The reply to this command, which has to be the last of its group (RFC 2920 3.1).
+    Reply(Verb),
+}
+
+impl TalkedEarly<'_> {
+    /// The beginning, in printable US-ASCII: one line of 100 octets at most, without what may be a password.
+    pub fn excerpt(&self) -> String {
+        let line = self.said.split_inclusive(|octet| *octet == b'\n').next().unwrap_or_default();
+        let is_login = line.get(..4).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH"));
+        let limit = if is_login { 4 } else { 100 };
+        line.get(..limit).unwrap_or(line).escape_ascii().to_string()
+    }
+}
+
 /// A refused command, or a message that the session's stages refused at its end.
 #[derive(Debug)]
 pub struct Refused<'a> {
@@ -106,6 +138,8 @@ pub struct Refused<'a> {
     pub transaction: Option<&'a Transaction>,
     /// The recipient that was refused, at RCPT.
     pub recipient: Option<&'a Address>,
+    /// The mechanism of an exchange that failed before there was a name and a password, at AUTH; as the client named it.
+    pub mechanism: Option<&'a str>,
     /// What the client heard.
     pub reply: &'a Reply,
     /// Whether the client said EHLO.
@@ -123,6 +157,7 @@ impl<'a> Refused<'a> {
             refusal: None,
             transaction: None,
             recipient: None,
+            mechanism: None,
             reply,
             extended: false,
             session_filters: &[],

@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    Attempted, Contacted, Disconnected, Event, Fate, Login, Observer, Operated, Outcome, Received, Refused, Security,
+    Attempted, Awaited, Contacted, Disconnected, Event, Fate, Login, Observer, Operated, Outcome, Received, Refused,
+    Security, TalkedEarly,
 };
 use crate::{
     mail::{Client, Recipient, rfc3339, version_and_cipher},
@@ -56,6 +57,7 @@ fn lines(event: &Event<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
         Event::Connected(client) => line("smtpd", format_args!("connect from {}", Host(client))),
         Event::Secured(client) => secured(client, line),
         Event::Disconnected(event) => disconnected(event, line),
+        Event::TalkedEarly(event) => talked_early(event, line),
         Event::Refused(event) => refused(event, line),
         Event::Login(event) => login(event, line),
         Event::Received(event) => received(event, line),
@@ -88,8 +90,26 @@ fn disconnected(event: &Disconnected<'_>, line: &mut dyn FnMut(&str, fmt::Argume
     line("smtpd", format_args!("disconnect from {host}{}", event.commands));
 }
 
-/// Commands that the protocol refuses by itself, such as those that are none, stand in no line of Postfix.
+fn talked_early(event: &TalkedEarly<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    let (client, said) = (event.client, event.excerpt());
+    match event.awaited {
+        Awaited::Greeting(waited) => {
+            let (octets, waited, host, port) =
+                (event.said.len(), seconds(waited), client.peer.ip(), client.peer.port());
+            line("postscreen", format_args!("PREGREET {octets} after {waited} from [{host}]:{port}: {said}"));
+        }
+        Awaited::Reply(verb) => {
+            let (verb, host) = (verb.name(), Host(client));
+            line("smtpd", format_args!("improper command pipelining after {verb} from {host}: {said}"));
+        }
+    }
+}
+
+/// Of commands that the protocol refuses by itself, such as those that are none, only AUTH stands in a line of Postfix.
 fn refused(event: &Refused<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    if let Some(mechanism) = event.mechanism {
+        return exchange_failed(event, mechanism, line);
+    }
     if event.refusal.is_none() && event.recipient.is_none() && event.verb.is_some() {
         return;
     }
@@ -106,6 +126,17 @@ fn refused(event: &Refused<'_>, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) 
     }
     let (host, reply, end) = (Host(event.client), event.reply, Greeting(event.client, event.extended));
     line("smtpd", format_args!("NOQUEUE: reject: {moment} from {host}: {reply};{about}{end}"));
+}
+
+/// In Postfix's words where a client gives up (`501 5.7.0`) or names a mechanism that isn't offered (`504`): fail2ban tells both from guesses.
+fn exchange_failed(event: &Refused<'_>, mechanism: &str, line: &mut dyn FnMut(&str, fmt::Arguments<'_>)) {
+    let (host, reply) = (Host(event.client), event.reply);
+    let how = match (reply.code, reply.enhanced) {
+        (501, Some(EnhancedCode(5, 7, 0))) => "aborted".to_owned(),
+        (504, _) => "failed: Invalid authentication mechanism".to_owned(),
+        _ => format!("failed: {}", reply.text.trim_start_matches("Error: ")),
+    };
+    line("smtpd", format_args!("warning: {host}: SASL {mechanism:.100} authentication {how}"));
 }
 
 /// In the form that Postfix has since 3.8. Of those that succeed it tells with their messages.

@@ -36,6 +36,7 @@ fn line(event: &Event<'_>) -> String {
         Event::Connected(client) => format!("connected {}", client.peer.ip()),
         Event::Secured(client) => format!("secured {}", client.peer.ip()),
         Event::Disconnected(event) => format!("disconnected {} {:?}", event.client.peer.ip(), event.error),
+        Event::TalkedEarly(event) => format!("early {}", event.excerpt()),
         Event::Refused(event) => {
             let stage = event.refusal.map_or("none", |refusal| &refusal.stage);
             let sender = event.transaction.map_or_else(String::new, |transaction| transaction.sender.to_string());

@@ -56,6 +56,7 @@ impl Entry {
             Event::Connected(_)
             | Event::Secured(_)
             | Event::Disconnected(_)
+            | Event::TalkedEarly(_)
             | Event::Login(_)
             | Event::Contacted(_)
             | Event::Removed(_) => None,

@@ -246,7 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     }
 
     /// A breach of the protocol that ends the session.
-    fn refuse(&self, reply: Reply) -> Action {
+    fn refuse(&mut self, reply: Reply) -> Action {
         self.tell_refused(&reply);
         Action::Close(reply)
     }
@@ -263,10 +263,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         action
     }
 
-    fn tell_refused(&self, reply: &Reply) {
+    fn tell_refused(&mut self, reply: &Reply) {
+        let mechanism = self.session.take_failed_mechanism();
         let (verb, transaction) = (self.session.verb(), self.session.transaction());
         let extended = self.protocol() != Protocol::Smtp;
-        let refused = Refused { verb, transaction, extended, ..Refused::connection(&self.desk.client, reply) };
+        let mechanism = mechanism.as_deref();
+        let refused =
+            Refused { verb, transaction, mechanism, extended, ..Refused::connection(&self.desk.client, reply) };
         self.tell(&Event::Refused(refused));
     }
 

@@ -148,8 +148,8 @@ impl Desk {
             let refusal = if let Denied::Stage(refusal) = &denied { Some(refusal) } else { None };
             let (verb, recipient, reply) = (Some(Verb::Rcpt), Some(&recipient.original), denied.reply());
             let (extended, session_filters) = (self.extended, &*self.stages.take_times());
-            let client = &self.client;
-            self.tell(Refused { client, verb, refusal, transaction, recipient, reply, extended, session_filters });
+            let base = Refused::connection(&self.client, reply);
+            self.tell(Refused { verb, refusal, transaction, recipient, extended, session_filters, ..base });
             reply.clone()
         })
     }

@@ -121,6 +121,8 @@ pub struct Session {
     pub(super) secured: bool,
     /// The client has proved who it is.
     pub(super) authenticated: bool,
+    /// The mechanism of the exchange that was just refused.
+    pub(super) failed_mechanism: Option<String>,
     patience: Patience,
     /// How many replies the message gets that is being taken care of.
     replies: usize,
@@ -143,6 +145,7 @@ impl Session {
             verb: None,
             secured: false,
             authenticated: false,
+            failed_mechanism: None,
             patience: Patience::default(),
             replies: 1,
             refused: false,

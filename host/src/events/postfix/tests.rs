@@ -73,6 +73,36 @@ fn refusals_of_the_protocol_are_left_out() {
 }
 
 #[test]
+fn clients_that_do_not_wait() {
+    let client = client();
+    let event = |awaited, said: &[u8]| written(&Event::TalkedEarly(TalkedEarly { client: &client, awaited, said }));
+    assert_eq!(
+        event(Awaited::Greeting(Duration::from_millis(70)), b"EHLO me\r\nMAIL FROM:<>\r\n"),
+        [r"postscreen: PREGREET 23 after 0.07 from [192.0.2.7]:40000: EHLO me\r\n"]
+    );
+    let after_data = |said: &[u8]| event(Awaited::Reply(Verb::Data), said);
+    let start = "smtpd: improper command pipelining after DATA from mx.example.org[192.0.2.7]:";
+    assert_eq!(after_data(b"\x1b \xff"), [format!(r"{start} \x1b \xff")]);
+    assert_eq!(after_data(&[b'x'; 1000]), [format!("{start} {}", "x".repeat(100))]);
+    assert_eq!(after_data(b"auth PLAIN AGpvZQBzZWNyZXQ=\r\n"), [format!("{start} auth")]);
+}
+
+#[test]
+fn exchanges_that_fail() {
+    let client = client();
+    for (reply, expected) in [
+        (Reply::new(501, EnhancedCode(5, 5, 2), "Error: bad base64"), "failed: bad base64"),
+        (Reply::new(501, EnhancedCode(5, 7, 0), "Authentication aborted"), "aborted"),
+        (Reply::new(504, EnhancedCode(5, 5, 4), "Error: unknown"), "failed: Invalid authentication mechanism"),
+    ] {
+        let (verb, mechanism) = (Some(Verb::Auth), Some("LOGIN"));
+        let event = Refused { verb, mechanism, ..Refused::connection(&client, &reply) };
+        let expected = format!("smtpd: warning: mx.example.org[192.0.2.7]: SASL LOGIN authentication {expected}");
+        assert_eq!(written(&Event::Refused(event)), [expected]);
+    }
+}
+
+#[test]
 fn logins() {
     let client = client();
     let reply = Reply::new(535, EnhancedCode(5, 7, 8), "Error: authentication failed");

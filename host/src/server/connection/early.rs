@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{Connection, SessionError, stopped};
+use crate::events::{Awaited, Event, TalkedEarly};
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
     /// Whether a client that isn't trusted talks before it is greeted: those who only want to get rid of something do
@@ -16,6 +17,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         let Some(delay) = self.desk.shared.settings.greet_delay.filter(|_| !self.desk.client.trusted) else {
             return Ok(false);
         };
+        let begin = Instant::now();
         let read = tokio::select! {
             () = stopped(&mut self.shutdown) => return Err(SessionError::Shutdown),
             read = timeout(delay, self.stream.read_buf(&mut self.input)) => read,
@@ -23,7 +25,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         match read {
             Err(_) => Ok(false),
             Ok(Ok(0)) => Err(SessionError::Lost),
-            Ok(Ok(_)) => Ok(true),
+            Ok(Ok(_)) => {
+                self.tell_early(Awaited::Greeting(begin.elapsed()));
+                Ok(true)
+            }
             Ok(Err(error)) => Err(SessionError::Socket(error)),
         }
     }
@@ -36,7 +41,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
             return false;
         }
         // Also what came while we were thinking about the answer.
-        let more = timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await;
-        !self.input.is_empty() || matches!(more, Ok(Ok(1..)))
+        drop(timeout(Duration::ZERO, self.stream.read_buf(&mut self.input)).await);
+        if self.input.is_empty() {
+            return false;
+        }
+        if let Some(verb) = self.session.verb() {
+            self.tell_early(Awaited::Reply(verb));
+        }
+        true
+    }
+
+    fn tell_early(&self, awaited: Awaited) {
+        self.tell(&Event::TalkedEarly(TalkedEarly { client: &self.desk.client, awaited, said: &self.input }));
     }
 }

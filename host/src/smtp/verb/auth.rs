@@ -86,6 +86,15 @@ pub(in crate::smtp) enum Exchange {
     LoginPassword(String),
 }
 
+impl Exchange {
+    fn mechanism(&self) -> Mechanism {
+        match self {
+            Self::Plain => Mechanism::Plain,
+            Self::LoginName | Self::LoginPassword(_) => Mechanism::Login,
+        }
+    }
+}
+
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Exchange")
@@ -115,7 +124,7 @@ impl Session {
             Some(Mechanism::Login) => Exchange::LoginName,
             None => {
                 let text = "Error: unknown authentication mechanism";
-                return Action::Reply(Reply::new(504, EnhancedCode(5, 5, 4), text));
+                return self.fail(mechanism, Reply::new(504, EnhancedCode(5, 5, 4), text));
             }
         };
         match initial.as_deref() {
@@ -137,7 +146,7 @@ impl Session {
             }
             Err(error) => Reply::new(500, EnhancedCode(5, 5, 2), error.to_string()),
         };
-        Action::Reply(reply)
+        self.fail(exchange.mechanism().name(), reply)
     }
 
     /// EHLO shows AUTH while it is allowed.
@@ -167,22 +176,33 @@ impl Session {
     }
 
     fn respond(&mut self, exchange: Exchange, response: &str) -> Action {
+        let mechanism = exchange.mechanism();
         let Some(text) = BASE64.decode(response).ok().and_then(|octets| String::from_utf8(octets).ok()) else {
-            return Action::Reply(malformed("bad base64"));
+            return self.fail(mechanism.name(), malformed("bad base64"));
         };
-        let (mechanism, login, password) = match exchange {
+        let (login, password) = match exchange {
             Exchange::LoginName => return self.challenge(Exchange::LoginPassword(text)),
-            Exchange::LoginPassword(login) => (Mechanism::Login, login, text),
+            Exchange::LoginPassword(login) => (login, text),
             Exchange::Plain => match plain(&text) {
-                Ok((login, password)) => (Mechanism::Plain, login.to_owned(), password.to_owned()),
-                Err(reply) => return Action::Reply(reply),
+                Ok((login, password)) => (login.to_owned(), password.to_owned()),
+                Err(reply) => return self.fail(mechanism.name(), reply),
             },
         };
         // Names stand in logs and conditions.
         if login.is_empty() || login.chars().any(char::is_control) {
-            return Action::Reply(failed());
+            return self.fail(mechanism.name(), failed());
         }
         Action::Ask(Question::Auth(Credentials { mechanism, login, password }))
+    }
+
+    fn fail(&mut self, mechanism: impl Into<String>, reply: Reply) -> Action {
+        self.failed_mechanism = Some(mechanism.into());
+        Action::Reply(reply)
+    }
+
+    /// If the last step refused an exchange before there was a name and a password: its mechanism, as the client named it. Told once.
+    pub fn take_failed_mechanism(&mut self) -> Option<String> {
+        self.failed_mechanism.take()
     }
 }
 
