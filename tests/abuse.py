@@ -3,11 +3,12 @@
 
 usage: tests/abuse.py [SECONDS]     seconds of each measurement, 5 if not given; wants `cargo build --release` and `make languages`
 
-For a guest in Rust, C and JavaScript: two sessions send small letters one after the other, alone, and then beside two sessions each
-of whose letters makes the guest misbehave. Says how long a letter took (MAIL to the reply after the final dot), and what became of
-the others.
+For a guest in Rust, C and JavaScript: two sessions send small letters one after the other, alone, then beside two sessions that send
+ordinary letters without pause, then beside two each of whose letters makes the guest misbehave. Says how long a letter took (MAIL to
+the reply after the final dot), and what became of the others. Each party is a process of its own, so that none waits for another's
+interpreter.
 """
-import os, pathlib, re, shutil, signal, smtplib, socketserver, subprocess, sys, tempfile, threading, time
+import multiprocessing, os, pathlib, re, shutil, signal, smtplib, socketserver, subprocess, sys, tempfile, time
 from collections import Counter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -89,22 +90,19 @@ when = {{ header.x-act = "^{act}" }}
 class Relay:
     def __init__(self, folder, text):
         (folder / "mailweir.toml").write_text(text)
+        self.log = folder / "log"
         environment = os.environ | {"MAILWEIR_LOG": "info"}
-        self.process = subprocess.Popen([MAILWEIR, "serve"], cwd=folder, stderr=subprocess.PIPE, text=True, env=environment)
-        self.failures, self.port, said = Counter(), None, []
-        for line in self.process.stderr:
-            said.append(line)
-            if found := re.search(r"listening.*address=\S*?:(\d+)\b", line):
-                self.port = int(found[1])
-                break
-        if self.port is None:
-            sys.exit("".join(said))
-        threading.Thread(target=self.read, daemon=True).start()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([MAILWEIR, "serve"], cwd=folder, stderr=log, env=environment)
+        while not (found := re.search(r"listening.*address=\S*?:(\d+)\b", self.log.read_text())):
+            if self.process.poll() is not None:
+                sys.exit(self.log.read_text())
+            time.sleep(0.1)
+        self.port = int(found[1])
 
-    def read(self):
-        for line in self.process.stderr:
-            if found := re.search(r"kind=\"?([\w-]+)", line):
-                self.failures[found[1]] += 1
+    def failures(self):
+        """How many there were of each kind."""
+        return Counter(re.findall(r"kind=\"?([\w-]+)", self.log.read_text()))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -115,17 +113,21 @@ def session(port):
     return smtplib.SMTP("127.0.0.1", port, local_hostname="client.example.com")
 
 
-def traffic(port, stop, took):
+def traffic(port, stop, report):
+    """Letters with a pause after each; reports the milliseconds of each."""
+    took = []
     with session(port) as client:
         while not stop.is_set():
             began = time.perf_counter()
             client.sendmail("ann@host.example.com", ["bob@example.net"], "Subject: fine\r\n\r\ntext\r\n")
-            took.append(time.perf_counter() - began)
+            took.append(1000 * (time.perf_counter() - began))
             time.sleep(0.005)
+    report.put((took, Counter()))
 
 
-def abuse(port, stop, acts, replies):
-    number = 0
+def others(port, stop, report, acts):
+    """Letters without pause, each of which makes the guest do the next of `acts`; reports the replies."""
+    number, replies = 0, Counter()
     client = session(port)
     while not stop.is_set():
         act = acts[number % len(acts)]
@@ -140,20 +142,22 @@ def abuse(port, stop, acts, replies):
             # `[limits] errors` ends sessions that are refused too often.
             client = session(port)
     client.close()
+    report.put(([], replies))
 
 
 def measure(port, acts):
-    """Milliseconds of each letter; replies to the letters that make the guest misbehave."""
-    stop, took, replies = threading.Event(), [], Counter()
-    threads = [threading.Thread(target=traffic, args=(port, stop, took)) for _ in range(2)]
-    threads += [threading.Thread(target=abuse, args=(port, stop, acts, replies)) for _ in range(2 if acts else 0)]
-    for thread in threads:
-        thread.start()
+    """Milliseconds of each letter; replies to the letters of the others, if there are others."""
+    stop, report = multiprocessing.Event(), multiprocessing.Queue()
+    parties = [(traffic, (port, stop, report))] * 2 + [(others, (port, stop, report, acts))] * (2 if acts else 0)
+    processes = [multiprocessing.Process(target=target, args=args) for target, args in parties]
+    for process in processes:
+        process.start()
     time.sleep(SECONDS)
     stop.set()
-    for thread in threads:
-        thread.join()
-    return [1000 * seconds for seconds in took], replies
+    reports = [report.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return sum((took for took, _ in reports), []), sum((replies for _, replies in reports), Counter())
 
 
 def quantile(values, part):
@@ -162,28 +166,28 @@ def quantile(values, part):
 
 def main():
     sink = Sink(("127.0.0.1", 0), Letters)
-    threading.Thread(target=sink.serve_forever, daemon=True).start()
-    print(f"{'guest':<11} {'letters':>15} {'p50 ms':>15} {'p99 ms':>15} {'ratio of p99':>13}  replies to misbehaviour, failures in the log")
+    server = multiprocessing.Process(target=sink.serve_forever, daemon=True)
+    server.start()
+    print(f"{'guest':<11} {'beside':<12} {'letters':>8} {'p50 ms':>7} {'p99 ms':>7}  replies to the others, failures in the log")
     for language in ["rust", "c", "javascript"]:
         with tempfile.TemporaryDirectory() as folder:
             work = pathlib.Path(folder)
             plugin, acts = guest(language, work)
             relay = Relay(work, pipeline(language, plugin, acts, sink.server_address[1]))
             measure(relay.port, [])
-            alone, beside, replies = [], [], Counter()
+            took, answered = {}, {}
             for _ in range(ROUNDS):
-                alone += measure(relay.port, [])[0]
-                took, answered = measure(relay.port, acts)
-                beside += took
-                replies += answered
+                for beside, what in {"nobody": [], "ordinary": ["fine"], "misbehaving": acts}.items():
+                    letters, replies = measure(relay.port, what)
+                    took.setdefault(beside, []).extend(letters)
+                    answered.setdefault(beside, Counter()).update(replies)
             relay.stop()
-            pair = lambda what: f"{what(alone):.1f} / {what(beside):.1f}"
-            ratio = quantile(beside, 0.99) / quantile(alone, 0.99)
-            print(
-                f"{language:<11} {f'{len(alone)} / {len(beside)}':>15} {pair(lambda took: quantile(took, 0.5)):>15}"
-                f" {pair(lambda took: quantile(took, 0.99)):>15} {ratio:>13.2f}  {dict(replies)}, {dict(relay.failures)}"
-            )
-    sink.shutdown()
+            for beside, letters in took.items():
+                told = f"{dict(answered[beside])}, {dict(relay.failures())}" if beside == "misbehaving" else dict(answered[beside])
+                print(
+                    f"{language:<11} {beside:<12} {len(letters):>8} {quantile(letters, 0.5):>7.1f} {quantile(letters, 0.99):>7.1f}  {told}"
+                )
+    server.terminate()
 
 
 main()

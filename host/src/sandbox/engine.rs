@@ -1,15 +1,10 @@
-//! The engine that all filters share: instance pool, epoch clock, room for as many calls as the pool has places.
+//! The engine that all filters share: instance pool, clock, room for as many calls as the pool has places.
 
 use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
-    time::Duration,
+    sync::Arc,
 };
 
 use tokio::sync::Semaphore;
@@ -17,14 +12,11 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::{
     bindings::World,
+    clock::EpochClock,
     guest::{Guest, HostCall, HostCalls},
     reuse::MOST_KEPT,
     slow_lane::SlowLane,
 };
-
-/// How often a running guest is looked at: it yields to other tasks this often, and is stopped at most this long after its
-/// deadline.
-const TICK: Duration = Duration::from_millis(4);
 
 /// Pages of a used slot that stay mapped, so that the next instance need not fault them in again.
 const MEMORY_KEEP_RESIDENT: usize = 256 << 10;
@@ -71,7 +63,7 @@ pub enum SandboxError {
     Engine(String),
 }
 
-/// Engine, linker and pool. Cheap to clone. The filters hold a clone each: as long as one of them lives, the clock runs.
+/// Engine, linker and pool. Cheap to clone. The filters hold a clone each: as long as one of them lives, there is a clock.
 #[derive(Clone)]
 pub struct Sandbox {
     pub(super) engine: Engine,
@@ -81,11 +73,11 @@ pub struct Sandbox {
     pub(super) places: Arc<Semaphore>,
     pub(super) slow_lane: SlowLane,
     pub(super) cache_dir: Arc<Path>,
-    _clock: Arc<EpochClock>,
+    pub(super) clock: Arc<EpochClock>,
 }
 
 impl Sandbox {
-    /// Set up engine and pool, and start the epoch clock.
+    /// Set up engine and pool, and start the clock.
     pub fn new(settings: &SandboxSettings) -> Result<Self, SandboxError> {
         make_private(&settings.cache_dir)?;
         let refused = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
@@ -108,7 +100,7 @@ impl Sandbox {
             places: Arc::new(Semaphore::new(settings.max_instances as usize)),
             slow_lane: SlowLane::new(),
             cache_dir: settings.cache_dir.as_path().into(),
-            _clock: Arc::new(clock),
+            clock: Arc::new(clock),
         })
     }
 }
@@ -171,35 +163,4 @@ fn config(settings: &SandboxSettings) -> Config {
         .concurrency_support(false)
         .wasm_component_model(true);
     config
-}
-
-/// Advances the engine's epoch from a thread of its own, so that a guest that fills every runtime thread is still stopped.
-struct EpochClock {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl EpochClock {
-    fn start(engine: Engine) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                // Not a sleep: a short command need not wait for the tick's end.
-                thread::park_timeout(TICK);
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
-    }
-}
-
-impl Drop for EpochClock {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            drop(thread.join());
-        }
-    }
 }

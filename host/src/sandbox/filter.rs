@@ -19,7 +19,6 @@ use super::{
     engine::Sandbox,
     guest::{GrantedTables, Guest, Stopped},
     reuse::Kept,
-    slow_lane::Interrupted,
 };
 use crate::{
     dns::Resolver,
@@ -78,6 +77,7 @@ impl WasmFilter {
         call: impl AsyncFnOnce(&mut Store<Guest>, Instance) -> wasmtime::Result<Result<V, String>>,
     ) -> Result<(V, Guest), FilterError> {
         let place = self.sandbox.places.acquire().await.map_err(|error| host_failure(error.to_string()))?;
+        let _ticking = self.sandbox.clock.ticking();
         // The filter's time runs from here, not while it waits for a place.
         let mut live = self.kept.take(&self.sandbox.engine, guest());
         let begin = Instant::now();
@@ -121,12 +121,11 @@ impl WasmFilter {
         Ok(instance)
     }
 
-    async fn filter(&self, mail: &Arc<Mail>, interrupted: &Interrupted) -> Result<Outcome, FilterError> {
+    async fn filter(&self, mail: &Arc<Mail>) -> Result<Outcome, FilterError> {
         let indices =
             self.exports.message.as_ref().ok_or_else(|| host_failure("it exports no `message`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest(Arc::clone(&mail.id));
-            guest.interrupted = interrupted.clone();
             guest.explain = mail.explain;
             guest.mail = Some(Arc::clone(mail));
             guest.directory.clone_from(&self.directory);
@@ -142,12 +141,11 @@ impl WasmFilter {
         convert::outcome_from_wit(outcome, &mut guest).map_err(nonsense)
     }
 
-    async fn decide(&self, facts: &Facts, interrupted: &Interrupted) -> Result<Decision, FilterError> {
+    async fn decide(&self, facts: &Facts) -> Result<Decision, FilterError> {
         let indices =
             self.exports.session.as_ref().ok_or_else(|| host_failure("it exports no `session`".to_owned()))?;
         let guest = || {
             let mut guest = self.guest("-".into());
-            guest.interrupted = interrupted.clone();
             guest.explain = facts.explain;
             guest
         };
@@ -203,17 +201,15 @@ impl WasmFilter {
 
 impl Filter for WasmFilter {
     fn message<'a>(&'a self, mail: &'a Arc<Mail>) -> FilterFuture<'a, Outcome> {
-        let interrupted = Interrupted::default();
         Box::pin(async move {
-            let outcome = self.sandbox.slow_lane.run(&interrupted, self.filter(mail, &interrupted)).await;
+            let outcome = self.sandbox.slow_lane.run(self.filter(mail)).await;
             self.counted(outcome, |outcome| &outcome.verdict)
         })
     }
 
     fn session<'a>(&'a self, facts: &'a Arc<Facts>) -> FilterFuture<'a, Decision> {
-        let interrupted = Interrupted::default();
         Box::pin(async move {
-            let decision = self.sandbox.slow_lane.run(&interrupted, self.decide(facts, &interrupted)).await;
+            let decision = self.sandbox.slow_lane.run(self.decide(facts)).await;
             self.counted(decision, |decision| &decision.verdict)
         })
     }

@@ -11,7 +11,7 @@ use std::{
 use bytes::BytesMut;
 use wasmtime::{ResourceLimiter, UpdateDeadline, component::HasData};
 
-use super::{slow_lane::Interrupted, wasi::Wasi};
+use super::wasi::Wasi;
 use crate::{
     dns::Resolver,
     files::{Directory, Kept, NewFile},
@@ -77,7 +77,6 @@ pub(super) struct Guest {
     /// Time in what the guest called of ours.
     pub(super) host_time: Duration,
     /// Whether a tick has come while the guest ran.
-    pub(super) interrupted: Interrupted,
     /// Octets of all linear memories.
     memory: u64,
     deadline: Instant,
@@ -112,7 +111,6 @@ impl Guest {
             readable_directory: None,
             watch_host: false,
             host_time: Duration::ZERO,
-            interrupted: Interrupted::default(),
             memory: 0,
             deadline: Instant::now() + limits.timeout,
             left: limits.clone(),
@@ -122,7 +120,6 @@ impl Guest {
 
     /// Called at each tick of the epoch clock while the guest runs.
     pub(super) fn tick(&mut self) -> UpdateDeadline {
-        self.interrupted.set();
         if Instant::now() < self.deadline {
             // tokio's own way to yield: it looks for input and timers before the guest goes on. With `UpdateDeadline::Yield` a
             // guest that spins would let that wait for dozens of ticks.

@@ -153,6 +153,7 @@ impl Sandbox {
         let pre = self.link(&component)?;
         let (exports, configure) = exports_of(&pre, &component, &self.engine, role, config)?;
         let stage = Arc::clone(&guest.stage);
+        let _ticking = self.clock.ticking();
         let mut store = reuse::store(&self.engine, guest);
         store.data_mut().restart_clock();
         let instance = configured(&pre, &configure, &mut store).await;

@@ -1,19 +1,17 @@
-//! Where calls go that take long: a few at a time, on threads that give way to everything else.
+//! Where calls go that take long: threads that run when nothing else wants a processor.
 //!
-//! A guest that spins, or works through a large body, would hold a worker of the runtime for a tick at each turn, and all other
-//! mail would wait that long at each of its steps. So a call that a tick has interrupted is polled on a thread of low priority
-//! from then on, while another thread takes over the worker. The kernel then runs other mail first, and long calls with what is left.
+//! A guest that spins, or works through a large body, would hold a worker of the runtime for a tick at each turn, and its processor for
+//! the kernel's time slices; all other mail would wait at each of its steps. So a call that has run for some time is polled on a thread
+//! of the kernel's idle class from then on, while another thread takes over the worker.
 
 use std::{
     future::{Future, poll_fn},
     panic,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
     thread,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -22,25 +20,27 @@ use tokio::{
     task::block_in_place,
 };
 
-/// What nice(2) adds for the others: they get about a tenth of a processor that somebody else wants as well.
+/// How long a call may run on the threads of the runtime. A filter in an interpreted language is done with a letter by then.
+const EXPRESS: Duration = Duration::from_millis(4);
+
+/// A turn, a tick's work, that took this long was starved. The idle class gets next to nothing of a processor that is never idle, and
+/// even long filters must come to their end within their `timeout`.
+const STARVED: Duration = Duration::from_millis(50);
+
+/// What nice(2) adds for calls that were starved: they get about a tenth of a processor that somebody else wants as well.
 const NICENESS: i32 = 10;
 
-/// Whether the epoch clock has interrupted a call.
-#[derive(Clone, Default)]
-pub(super) struct Interrupted(Arc<AtomicBool>);
-
-impl Interrupted {
-    pub(super) fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
+/// How a thread of the slow lane gives way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// SCHED_IDLE of sched(7): anything else that wants to run gets the processor at once.
+    Idle,
+    /// By its niceness: the kernel lets it end its time slice.
+    Nice,
 }
 
-/// As many turns as there are processors, but for one: a scheduler lets even a thread of low priority have its slice of some milliseconds
-/// before another gets the processor.
+/// As many turns at once as there are processors, but for one: with that, other mail's slowest letters are a sixth faster on two
+/// processors (`tests/abuse.py`).
 #[derive(Clone)]
 pub(super) struct SlowLane {
     turns: Arc<Semaphore>,
@@ -52,23 +52,34 @@ impl SlowLane {
         Self { turns: Arc::new(Semaphore::new(processors.saturating_sub(1).max(1))) }
     }
 
-    /// Do `work`: on the caller's thread, and once it was `interrupted` in the slow lane. There, each turn is one poll: until the next
+    /// Do `work`: on the caller's thread, and once it has run for long, in the slow lane. There, each turn is one poll: until the next
     /// tick, or until the work waits for something.
-    pub(super) async fn run<T: Send>(&self, interrupted: &Interrupted, work: impl Future<Output = T> + Send) -> T {
+    pub(super) async fn run<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
         let mut work = pin!(work);
-        let express = poll_fn(|context| match interrupted.is_set() {
-            true => Poll::Ready(None),
-            false => work.as_mut().poll(context).map(Some),
+        let mut ran = Duration::ZERO;
+        let express = poll_fn(|context| {
+            if ran >= EXPRESS {
+                return Poll::Ready(None);
+            }
+            let (begin, answer) = (Instant::now(), work.as_mut().poll(context));
+            ran += begin.elapsed();
+            answer.map(Some)
         });
         if let Some(answer) = express.await {
             return answer;
         }
+        let mut class = Class::Idle;
         loop {
             let mut turn = self.turns.acquire().await.ok();
-            let one_turn = poll_fn(|context| match turn.take() {
-                Some(_turn) => on_low_priority(context.waker(), |context| work.as_mut().poll(context)).map(Some),
+            let one_turn = poll_fn(|context| {
                 // Woken after its turn.
-                None => Poll::Ready(None),
+                let Some(_turn) = turn.take() else { return Poll::Ready(None) };
+                let begin = Instant::now();
+                let answer = give_way(class, context.waker(), |context| work.as_mut().poll(context));
+                if begin.elapsed() >= STARVED {
+                    class = Class::Nice;
+                }
+                answer.map(Some)
             });
             if let Some(answer) = one_turn.await {
                 return answer;
@@ -77,8 +88,8 @@ impl SlowLane {
     }
 }
 
-/// Call `poll` on a thread of low priority and wait for it; a runtime with several workers goes on without the caller's thread.
-fn on_low_priority<T: Send>(waker: &Waker, mut poll: impl FnMut(&mut Context<'_>) -> T + Send) -> T {
+/// Call `poll` on a thread of this class and wait for it; a runtime with several workers goes on without the caller's thread.
+fn give_way<T: Send>(class: Class, waker: &Waker, mut poll: impl FnMut(&mut Context<'_>) -> T + Send) -> T {
     let runtime = Handle::current();
     if runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
         return poll(&mut Context::from_waker(waker));
@@ -87,8 +98,7 @@ fn on_low_priority<T: Send>(waker: &Waker, mut poll: impl FnMut(&mut Context<'_>
         thread::scope(|scope| {
             let thread = thread::Builder::new().name("slow filter".to_owned()).spawn_scoped(scope, || {
                 let _entered = runtime.enter();
-                // Linux has a priority for each thread. Without permission the call just gives way less.
-                rustix::process::nice(NICENESS).ok();
+                class.enter();
                 poll(&mut Context::from_waker(waker))
             });
             thread.map(thread::ScopedJoinHandle::join)
@@ -101,40 +111,65 @@ fn on_low_priority<T: Send>(waker: &Waker, mut poll: impl FnMut(&mut Context<'_>
     }
 }
 
+impl Class {
+    /// Put the calling thread into it: Linux schedules each thread by itself. There is no way back without permission; and where even
+    /// this is not permitted, the call just gives way less.
+    fn enter(self) {
+        match self {
+            Self::Idle => {
+                let priority = libc::sched_param { sched_priority: 0 };
+                // SAFETY: the kernel reads `priority`, and nothing else of this process is touched.
+                unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const priority) };
+            }
+            Self::Nice => {
+                rustix::process::nice(NICENESS).ok();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Work that is ticked at each poll, as a guest that spins: the priorities of the threads that polled it.
-    async fn polls(lane: &SlowLane, count: usize) -> Vec<i32> {
-        let interrupted = Interrupted::default();
+    /// Class of the calling thread.
+    fn class() -> Option<Class> {
+        // SAFETY: it only asks.
+        let idle = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_IDLE;
+        let niceness = rustix::process::getpriority_process(None).expect("a priority");
+        match (idle, niceness) {
+            (true, _) => Some(Class::Idle),
+            (false, NICENESS..) => Some(Class::Nice),
+            (false, _) => None,
+        }
+    }
+
+    /// Work that takes this long at each poll, as a guest that spins: the classes of the threads that polled it.
+    async fn polls(lane: &SlowLane, turns: &[Duration]) -> Vec<Option<Class>> {
         let mut seen = Vec::new();
         let spin = poll_fn(|context| {
-            seen.push(rustix::process::getpriority_process(None).expect("a priority"));
-            if seen.len() == count {
-                return Poll::Ready(());
-            }
-            interrupted.set();
+            seen.push(class());
+            let Some(turn) = turns.get(seen.len() - 1) else { return Poll::Ready(()) };
+            thread::sleep(*turn);
             context.waker().wake_by_ref();
             Poll::Pending
         });
-        lane.run(&interrupted, spin).await;
+        lane.run(spin).await;
         seen
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-    async fn long_work_gives_way_after_its_first_tick() {
+    async fn long_work_gives_way_and_gets_its_share_when_it_is_starved() {
         let lane = SlowLane::new();
-        let priorities = tokio::spawn(async move { polls(&lane, 3).await }).await.expect("no panic");
-        let normal = priorities[0];
-        assert_eq!(priorities, [normal, normal + NICENESS, normal + NICENESS]);
-        assert_eq!(rustix::process::getpriority_process(None), Ok(normal), "the worker's own priority");
+        let turns = [EXPRESS / 2, EXPRESS / 2, EXPRESS, STARVED, EXPRESS];
+        let classes = tokio::spawn(async move { polls(&lane, &turns).await }).await.expect("no panic");
+        assert_eq!(classes, [None, None, Some(Class::Idle), Some(Class::Idle), Some(Class::Nice), Some(Class::Nice)]);
+        assert_eq!(class(), None, "the worker's own class");
     }
 
     #[tokio::test]
     async fn a_runtime_of_one_thread_does_it_all_on_that() {
-        let priorities = polls(&SlowLane::new(), 3).await;
-        assert_eq!(priorities, [priorities[0]; 3]);
+        assert_eq!(polls(&SlowLane::new(), &[EXPRESS; 2]).await, [None; 3]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -147,11 +182,18 @@ mod tests {
             .map(|_| {
                 let (lane, stopped) = (lane.clone(), Arc::clone(&stopped));
                 tokio::spawn(async move {
-                    let interrupted = Interrupted::default();
-                    interrupted.set();
-                    // It blocks its thread until the test ends.
-                    let work = async { stopped.lock().map(|stopped| stopped.recv().is_err()).unwrap_or(true) };
-                    assert!(lane.run(&interrupted, work).await);
+                    let mut polls = 0;
+                    let work = poll_fn(|context| {
+                        polls += 1;
+                        if polls == 1 {
+                            thread::sleep(EXPRESS);
+                            context.waker().wake_by_ref();
+                            return Poll::Pending;
+                        }
+                        // It blocks its thread until the test ends.
+                        Poll::Ready(stopped.lock().map(|stopped| stopped.recv().is_err()).unwrap_or(true))
+                    });
+                    assert!(lane.run(work).await);
                 })
             })
             .collect();
@@ -169,9 +211,17 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_panic_reaches_the_caller() {
         let lane = SlowLane::new();
-        let interrupted = Interrupted::default();
-        interrupted.set();
-        let work = async move { lane.run(&interrupted, async { panic!("as expected") }).await };
+        let mut polls = 0;
+        let work = async move {
+            let panics = poll_fn(|context| {
+                polls += 1;
+                assert!(polls == 1, "as expected");
+                thread::sleep(EXPRESS);
+                context.waker().wake_by_ref();
+                Poll::<()>::Pending
+            });
+            lane.run(panics).await
+        };
         assert!(tokio::spawn(work).await.expect_err("it panicked").is_panic());
     }
 }
