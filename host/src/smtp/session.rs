@@ -328,7 +328,7 @@ impl Session {
             Ok(command @ Command::Bdat(_)) => self.execute(command),
             Err(error @ CommandError::Foreign) => Action::Close(error.reply()),
             Err(CommandError::Syntax(Verb::Bdat)) => Action::Close(CommandError::Syntax(Verb::Bdat).reply()),
-            _ if self.refused => Action::Reply(Reply::new(503, EnhancedCode(5, 7, 0), "Error: access denied")),
+            _ if self.refused => Action::Reply(access_denied()),
             Ok(command) => self.execute(command),
             Err(error) => Action::Reply(error.reply()),
         }
@@ -374,6 +374,11 @@ impl Session {
             (Err(error), _) => Self::repeat(error.reply(), self.replies),
         }
     }
+}
+
+/// `503 5.7.0`: to a client that was refused with the greeting.
+pub(super) fn access_denied() -> Reply {
+    Reply::new(503, EnhancedCode(5, 7, 0), "Error: access denied")
 }
 
 /// `503 5.5.1`: a command that isn't allowed now.

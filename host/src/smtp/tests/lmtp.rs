@@ -23,6 +23,8 @@ fn its_greeting_is_another_one() {
     assert_eq!(client.say("LHLO\r\n"), "501 Syntax: LHLO hostname");
     assert_eq!(client.say("LHLO me\r\n"), EHLO);
     assert!(client.say("HELP\r\n").contains(" LHLO MAIL RCPT "));
+    let settings = SessionSettings { lmtp: true, auth: AuthOffer::Always, ..settings() };
+    assert_eq!(Client::with(settings).say("AUTH PLAIN\r\n"), "503 5.5.1 Error: send LHLO first");
     assert_eq!(Client::new().say("LHLO me\r\n"), "500 5.5.2 Error: command not recognized");
 }
 

@@ -11,7 +11,7 @@ use crate::{
         DataDecoder, EnhancedCode, Reply,
         command::{CommandError, Verb},
         data::Framing,
-        session::{Action, Question, Session, State, bad_sequence},
+        session::{Action, Question, Session, State, access_denied, bad_sequence},
     },
 };
 
@@ -61,7 +61,7 @@ pub(in crate::smtp) struct Chunk {
 impl Session {
     pub(in crate::smtp) fn bdat(&mut self, header: ChunkHeader) -> Action {
         if self.refused {
-            return self.skip(header, Reply::new(503, EnhancedCode(5, 7, 0), "Error: access denied"));
+            return self.skip(header, access_denied());
         }
         if self.must_secure(Verb::Bdat) {
             return self.skip(header, CommandError::NeedsTls.reply());

@@ -74,9 +74,8 @@ impl MailCommand {
 
 impl Session {
     pub(in crate::smtp) fn mail(&self, command: MailCommand) -> Action {
-        if self.hello.is_none() {
-            let greeting = if self.settings.lmtp { "send LHLO first" } else { "send HELO/EHLO first" };
-            return Action::Reply(bad_sequence(greeting));
+        if let Err(reply) = self.introduced() {
+            return Action::Reply(reply);
         }
         if self.transaction.is_some() {
             return Action::Reply(bad_sequence("nested MAIL command"));
