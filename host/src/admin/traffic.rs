@@ -153,16 +153,11 @@ impl Traffic {
 
     fn attempted(&self, event: &Attempted<'_>) {
         let result = match event.outcome {
-            Outcome::Delivered(_) => "delivered",
-            Outcome::Deferred(_) if event.tried => "deferred",
-            Outcome::Deferred(_) => "postponed",
-            Outcome::Bounced(_) => "bounced",
-            Outcome::Expired(_) => "expired",
-            Outcome::Held(_) => "held",
-            Outcome::Discarded(_) => "discarded",
+            Outcome::Deferred(_) if !event.tried => "postponed",
+            outcome => outcome.name(),
         };
         self.deliveries.get_or_create(&[("result", result)]).inc();
-        if result == "delivered" {
+        if let Outcome::Delivered(_) = event.outcome {
             self.next_hops.delivered(event.security);
             let seconds = |time: Duration| time.as_secs_f64();
             self.attempt.observe(seconds(event.delays.setup + event.delays.transfer));

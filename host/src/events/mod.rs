@@ -10,6 +10,7 @@ mod postfix;
 mod seen;
 
 use std::{
+    fmt,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -299,6 +300,40 @@ pub enum Outcome<'a> {
     Held(&'a str),
     /// It is forgotten, as somebody configured it; the reason.
     Discarded(&'a str),
+}
+
+impl<'a> Outcome<'a> {
+    /// In one word, as records and metrics name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered(_) => "delivered",
+            Self::Deferred(_) => "deferred",
+            Self::Bounced(_) => "bounced",
+            Self::Expired(_) => "expired",
+            Self::Held(_) => "held",
+            Self::Discarded(_) => "discarded",
+        }
+    }
+
+    /// The answer, where somebody gave one.
+    pub fn reply(self) -> Option<&'a Reply> {
+        match self {
+            Self::Delivered(reply) | Self::Deferred(reply) | Self::Bounced(reply) | Self::Expired(reply) => Some(reply),
+            Self::Held(_) | Self::Discarded(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Outcome<'_> {
+    /// The reply or the reason.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Delivered(reply) | Self::Deferred(reply) | Self::Bounced(reply) | Self::Expired(reply) => {
+                reply.fmt(f)
+            }
+            Self::Held(reason) | Self::Discarded(reason) => f.write_str(reason),
+        }
+    }
 }
 
 /// What an operator did to a recipient of the queue.

@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Event, Fate, NextHopTls, Observer, Observers, Outcome, Security};
+use super::{Event, Fate, NextHopTls, Observer, Observers, Security};
 use crate::{
     pipeline::StageTime,
     smtp::{Mechanism, Verb},
@@ -67,16 +67,9 @@ fn line(event: &Event<'_>) -> String {
             Err(failure) => format!("not contacted: {}", failure.kind.name()),
         },
         Event::Attempted(event) => {
-            let outcome = match event.outcome {
-                Outcome::Delivered(reply) => format!("delivered ({reply})"),
-                Outcome::Deferred(reply) => format!("deferred ({reply})"),
-                Outcome::Bounced(reply) => format!("bounced ({reply})"),
-                Outcome::Expired(reply) => format!("expired ({reply})"),
-                Outcome::Held(reason) => format!("held ({reason})"),
-                Outcome::Discarded(reason) => format!("discarded ({reason})"),
-            };
-            let recipient = event.recipient.address.as_str();
-            format!("{} {outcome} <{}> > {recipient} {} {}", event.id, event.sender, event.size, names(event.filters))
+            let (outcome, recipient) = (event.outcome, event.recipient.address.as_str());
+            let what = format!("{} ({outcome})", outcome.name());
+            format!("{} {what} <{}> > {recipient} {} {}", event.id, event.sender, event.size, names(event.filters))
         }
         Event::Operated(event) => format!("{} {} {}", event.recipient.id, event.change.done(), event.recipient.address),
         Event::Removed(id) => format!("{id} removed"),

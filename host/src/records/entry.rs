@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::SystemTime};
 
 use crate::{
-    events::{Attempted, Delays, Event, Fate, Operated, Outcome, Received, Refused, Reported},
+    events::{Attempted, Delays, Event, Fate, Operated, Received, Refused, Reported},
     mail::Recipient,
     pipeline::StageTime,
     spool::ChangedRecipient,
@@ -128,14 +128,6 @@ fn received(time: SystemTime, event: &Received<'_>) -> Entry {
 }
 
 fn attempted(time: SystemTime, event: &Attempted<'_>) -> Entry {
-    let (name, note) = match event.outcome {
-        Outcome::Delivered(reply) => ("delivered", reply.to_string()),
-        Outcome::Deferred(reply) => ("deferred", reply.to_string()),
-        Outcome::Bounced(reply) => ("bounced", reply.to_string()),
-        Outcome::Expired(reply) => ("expired", reply.to_string()),
-        Outcome::Held(reason) => ("held", reason.to_owned()),
-        Outcome::Discarded(reason) => ("discarded", reason.to_owned()),
-    };
     Entry {
         client: Some(event.client.peer.ip()),
         sender: event.sender.to_string(),
@@ -144,9 +136,9 @@ fn attempted(time: SystemTime, event: &Attempted<'_>) -> Entry {
         delays: Some(event.delays),
         destination: event.destination.to_owned(),
         server: event.server.map(str::to_owned),
-        note,
+        note: event.outcome.to_string(),
         filters: event.filters.to_vec(),
-        ..Entry::empty(time, name, event.id)
+        ..Entry::empty(time, event.outcome.name(), event.id)
     }
 }
 

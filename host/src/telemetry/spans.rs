@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 
 use crate::{
-    events::{Attempted, Event, Fate, Observer, Outcome, Received},
+    events::{Attempted, Event, Fate, Observer, Received},
     pipeline::StageTime,
     smtp::Reply,
 };
@@ -73,13 +73,9 @@ impl Spans {
             Fate::Discarded(_) => "discarded",
             Fate::Refused => "refused",
         };
-        let mut attributes = vec![
-            KeyValue::new("mailweir.queue_id", event.id.to_owned()),
-            KeyValue::new("mailweir.result", result),
-            KeyValue::new("mailweir.message.size", whole(event.size)),
-            KeyValue::new("mailweir.message.recipients", whole(event.envelope.recipients.len() as u64)),
-            KeyValue::new("client.address", event.client.peer.ip().to_string()),
-        ];
+        let mut attributes = about(event.id, result, event.size);
+        attributes.push(KeyValue::new("mailweir.message.recipients", whole(event.envelope.recipients.len() as u64)));
+        attributes.push(KeyValue::new("client.address", event.client.peer.ip().to_string()));
         attributes.extend(event.stage.map(|stage| KeyValue::new("mailweir.filter", stage.to_owned())));
         attributes.extend(reply(event.reply));
         let begin = time.checked_sub(event.elapsed).unwrap_or(time);
@@ -90,23 +86,12 @@ impl Spans {
 
     fn attempted(&self, time: SystemTime, event: &Attempted<'_>) {
         let place = self.message(event.id).below();
-        let (result, answer) = match event.outcome {
-            Outcome::Delivered(reply) => ("delivered", Some(reply)),
-            Outcome::Deferred(reply) => ("deferred", Some(reply)),
-            Outcome::Bounced(reply) => ("bounced", Some(reply)),
-            Outcome::Expired(reply) => ("expired", Some(reply)),
-            Outcome::Held(_) => ("held", None),
-            Outcome::Discarded(_) => ("discarded", None),
-        };
         let domain = event.recipient.address.as_str().rsplit_once('@').map_or("", |(_, domain)| domain);
-        let mut attributes = vec![
-            KeyValue::new("mailweir.queue_id", event.id.to_owned()),
-            KeyValue::new("mailweir.result", result),
-            KeyValue::new("mailweir.message.size", whole(event.size)),
-            KeyValue::new("mailweir.recipient.domain", domain.to_owned()),
-            KeyValue::new("mailweir.destination", event.destination.to_owned()),
-        ];
+        let mut attributes = about(event.id, event.outcome.name(), event.size);
+        attributes.push(KeyValue::new("mailweir.recipient.domain", domain.to_owned()));
+        attributes.push(KeyValue::new("mailweir.destination", event.destination.to_owned()));
         attributes.extend(event.server.map(|server| KeyValue::new("server.address", server.to_owned())));
+        let answer = event.outcome.reply();
         attributes.extend(answer.into_iter().flat_map(reply));
         let begin = time.checked_sub(event.delays.setup + event.delays.transfer).unwrap_or(time);
         self.filters(place, begin, event.filters);
@@ -166,6 +151,15 @@ impl Observer for Spans {
             _ => {}
         }
     }
+}
+
+/// What each span of a message has.
+fn about(id: &str, result: &'static str, size: u64) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("mailweir.queue_id", id.to_owned()),
+        KeyValue::new("mailweir.result", result),
+        KeyValue::new("mailweir.message.size", whole(size)),
+    ]
 }
 
 /// What was answered, in numbers.
