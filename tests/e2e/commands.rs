@@ -96,6 +96,13 @@ fn trace_tells_each_stage_and_why() {
 }
 
 #[test]
+fn trace_shows_what_filters_log() {
+    let (_folder, output) = run(&pipeline().replace("config.act = \"panic\"", "config.act = \"log-flood\""), TRACE);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("line 0") && said.contains("stage=\"misbehave\""), "{said}");
+}
+
+#[test]
 fn trace_refuses_what_the_relay_would_refuse() {
     let args =
         ["trace", "letter.eml", "--json", "--client", "192.0.2.7", "--from", "a@b.example", "--to", "c@d.example"];

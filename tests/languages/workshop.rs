@@ -103,18 +103,21 @@ impl Workshop {
 
     pub(crate) fn mistakes_have_their_places(&self) {
         let pipeline = fs::read_to_string(self.folder().join("mailweir.toml")).expect("a pipeline");
-        let (good, bad) = match self.example {
-            "tag-external" => ("text = \"[EXTERNAL]\"", "txt = \"[EXTERNAL]\""),
-            _ => ("config.table = \"blocked\"", "config = { table = \"blocked\", tabel = 1 }"),
+        let (good, bad, key) = match self.example {
+            "tag-external" => ("text = \"[EXTERNAL]\"", "txt = \"[EXTERNAL]\"", "txt"),
+            _ => ("config.table = \"blocked\"", "config = { table = \"blocked\", tabel = 1 }", "tabel"),
         };
         assert!(pipeline.contains(good), "{pipeline}");
-        fs::write(self.folder().join("bad.toml"), pipeline.replace(good, bad)).expect("written");
+        let broken = pipeline.replace(good, bad);
+        fs::write(self.folder().join("bad.toml"), &broken).expect("written");
         let output = mailweir(&self.folder(), &["check", "--config", "bad.toml", "--json"]);
         assert!(!output.status.success());
         let report = json(&output);
-        let mistake = &report["diagnostics"][0];
-        let line = pipeline.lines().position(|line| line.contains(good)).expect("a line") + 1;
-        assert_eq!((&mistake["file"], mistake["line"].as_u64()), (&"bad.toml".into(), Some(line as u64)), "{report}");
+        let [mistake] = report["diagnostics"].as_array().map_or(&[][..], Vec::as_slice) else { panic!("{report}") };
+        let line = broken.lines().position(|line| line.contains(bad)).expect("a line");
+        let column = broken.lines().nth(line).and_then(|line| line.find(key)).expect("a key");
+        let place = serde_json::json!(["bad.toml", line + 1, column + 1]);
+        assert_eq!(serde_json::json!([mistake["file"], mistake["line"], mistake["column"]]), place, "{report}");
         assert!(mistake["message"].as_str().is_some_and(|text| text.contains("unknown")), "{report}");
     }
 

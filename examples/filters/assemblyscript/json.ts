@@ -8,7 +8,7 @@ export class Json {
 
   // The next key of the object, or null after the last. What was not read of the last value is passed over.
   key(): string | null {
-    if (!this.sees('"')) this.passOver();
+    if (this.at > 1) this.passOver();
     this.take(",");
     const key = this.string();
     if (key != null) this.take(":");

@@ -119,7 +119,7 @@ static void pass_over(json *reader) {
 }
 
 bool json_key(json *reader, buffer *key) {
-    if (*reader->at != '"')
+    if (reader->at[-1] != '{')
         pass_over(reader);
     take(reader, ',');
     return json_string(reader, key) && take(reader, ':');

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
@@ -120,8 +120,15 @@ async fn load_filter(
             vec![unknown.with_help(format!("{hint}; a filter of your own needs its path: \"./{name}.wasm\""))]
         })?,
         Plugin::File(path) => {
-            let read = fs::read(path).map_err(|error| vec![at_plugin(format!("{}: {error}", path.display()))]);
-            from_file = read?;
+            from_file = fs::read(path).map_err(|error| {
+                let unread = at_plugin(format!("{}: {error}", path.display()));
+                let missing = error.kind() == io::ErrorKind::NotFound;
+                vec![if missing {
+                    unread.with_help("a filter of yours is made by: mailweir plugin build")
+                } else {
+                    unread
+                }]
+            })?;
             from_file.as_slice()
         }
     };
@@ -147,8 +154,8 @@ async fn load_filter(
             .into_iter()
             .map(|mistake| {
                 let message = format!("filter `{}`: {}", entry.name, mistake.message);
-                // serde's words for a key that nobody knows.
-                let of_key = mistake.message.starts_with("unknown field");
+                // Serde's words for a key that nobody knows, and those of the examples.
+                let of_key = ["unknown field", "unknown key"].iter().any(|words| mistake.message.starts_with(words));
                 Diagnostic::error(entry.config_span(&mistake.path, of_key), message)
             })
             .collect()),

@@ -64,7 +64,7 @@ struct Report<'a> {
 
 /// Run the tests of a configuration, after `prepare` had a look at it.
 pub(super) fn run(config: &super::ConfigArg, args: &CasesArgs, prepare: impl FnOnce(&mut Config)) -> ExitCode {
-    output::start_log();
+    output::start_log_of_filters();
     let runtime = match output::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -33,7 +33,7 @@ struct Report {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log();
+    output::start_log_of_filters();
     let runtime = match output::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -9,11 +9,20 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::{config::LogFormat, events::line_start};
+use crate::{config::LogFormat, events::line_start, sandbox::LOG_TARGET};
 
 /// The log of a command that doesn't run for long: what is wrong, and no times.
 pub(super) fn start() {
-    let log = tracing_subscriber::fmt().with_env_filter(filter("error")).with_ansi(colours()).with_writer(io::stderr);
+    start_command("error");
+}
+
+/// The same, and all that filters say: for commands that show what they do.
+pub(super) fn start_telling_filters() {
+    start_command(&format!("error,{LOG_TARGET}=debug"));
+}
+
+fn start_command(default: &str) {
+    let log = tracing_subscriber::fmt().with_env_filter(filter(default)).with_ansi(colours()).with_writer(io::stderr);
     log.with_target(false).without_time().init();
 }
 

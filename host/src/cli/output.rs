@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
-pub(super) use super::log::start as start_log;
+pub(super) use super::log::{start as start_log, start_telling_filters as start_log_of_filters};
 
 use super::ConfigArg;
 use crate::{

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt};
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
+use wasmparser::{Parser, Payload};
 use wasmtime::{Engine, Module};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata, metadata};
 use wit_parser::{Resolve, SourceMap};
@@ -48,8 +49,23 @@ pub(super) fn from_bytes<'a>(engine: &Engine, wasm: &'a [u8]) -> Result<Cow<'a, 
 }
 
 fn wrap(module: &[u8]) -> Result<Vec<u8>, LoadError> {
+    if let Some(foreign) = foreign_import(module) {
+        return Err(LoadError::UnknownImport(foreign));
+    }
     let carries_wit = metadata::decode(module).map_err(invalid)?.0.is_some();
     if carries_wit { encode(module).map_err(invalid) } else { wrap_by_our_contract(module) }
+}
+
+/// The first import that is no interface's and not of WASI 0.1, as compilers and linkers leave them where they find no function.
+fn foreign_import(module: &[u8]) -> Option<String> {
+    let sections = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ImportSection(imports)) => Some(imports),
+        _ => None,
+    });
+    let mut imports = sections.flat_map(|imports| imports.into_imports()).filter_map(Result::ok);
+    let foreign =
+        imports.find(|import| !import.module.contains(':') && import.module != WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME)?;
+    Some(format!("`{}` of `{}`", foreign.name, foreign.module))
 }
 
 fn wrap_by_our_contract(module: &[u8]) -> Result<Vec<u8>, LoadError> {
@@ -66,10 +82,11 @@ fn wrap_by_our_contract(module: &[u8]) -> Result<Vec<u8>, LoadError> {
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).map_err(invalid)?;
         match encode(&module) {
             Ok(component) => return Ok(component),
-            Err(error) => reasons.push(format!("it is no `{name}` ({error:#})")),
+            Err(error) => reasons.push(format!("{error:#}")),
         }
     }
-    Err(invalid(format!("it carries no WIT, and {}", reasons.join(", "))))
+    reasons.dedup();
+    Err(invalid(format!("it carries no WIT, and fits no world of the contract: {}", reasons.join("; "))))
 }
 
 /// A module for WASI 0.1 gets an adapter to 0.2; in others nothing of it is used. Allocators may need a runtime that is not up yet

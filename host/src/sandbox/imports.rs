@@ -225,6 +225,9 @@ impl log::Host for HostCall<'_> {
     }
 }
 
+/// The target (tracing's word) of what filters write into the log.
+pub const LOG_TARGET: &str = "mailweir::filter";
+
 impl Guest {
     /// A line for the log, if there is room for it.
     pub(super) fn tell(&mut self, level: log::Level, text: &str) {
@@ -234,10 +237,10 @@ impl Guest {
         let text = convert::one_line(text.trim_end());
         let (stage, id) = (&*self.stage, &*self.id);
         match level {
-            log::Level::Debug => tracing::debug!(stage, id, "{text}"),
-            log::Level::Info => tracing::info!(stage, id, "{text}"),
-            log::Level::Warn => tracing::warn!(stage, id, "{text}"),
-            log::Level::Error => tracing::error!(stage, id, "{text}"),
+            log::Level::Debug => tracing::debug!(target: LOG_TARGET, stage, id, "{text}"),
+            log::Level::Info => tracing::info!(target: LOG_TARGET, stage, id, "{text}"),
+            log::Level::Warn => tracing::warn!(target: LOG_TARGET, stage, id, "{text}"),
+            log::Level::Error => tracing::error!(target: LOG_TARGET, stage, id, "{text}"),
         }
     }
 }

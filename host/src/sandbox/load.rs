@@ -206,6 +206,8 @@ pub(super) const OFFERED: [&str; 6] =
 fn why_not(import: &str) -> &'static str {
     if import.contains("wasi:http/") {
         "no filter gets a network"
+    } else if import.contains("`env`") {
+        "the linker or compiler looks there for functions that it has not found"
     } else {
         "they get `mailweir:filter` 0.1 and, of WASI 0.2, `cli`, `clocks`, `filesystem`, `io`, `random` and `sockets`"
     }

@@ -28,6 +28,7 @@ mod wasi;
 pub use component::CONTRACT;
 pub use configure::ConfigMistake;
 pub use engine::{Sandbox, SandboxError, SandboxSettings};
+pub use imports::LOG_TARGET;
 pub use inspect::Inspection;
 pub use load::{LoadError, Plugin, Role};
 pub use stock::{stock, stock_names};

@@ -28,7 +28,7 @@ enum BuildError {
     NoMakefile(String),
     #[error("make can't be run: {0}")]
     NoMake(io::Error),
-    #[error("the build failed ({0})")]
+    #[error("the build failed ({0}); what it needs stands in README.md")]
     Failed(ExitStatus),
     #[error("{0}: {1}")]
     Folder(String, io::Error),

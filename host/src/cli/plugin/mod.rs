@@ -14,7 +14,7 @@ use clap::Subcommand;
 #[derive(clap::Args)]
 #[command(
     after_help = "From nothing to a filter that runs:\n  mailweir plugin new --lang python my-filter\n  cd my-filter\n  mailweir plugin build\n  \
-                  mailweir plugin test my-filter.wasm\n  mailweir trace letter.eml --from joe@example.net --to ann@example.com --client 192.0.2.7"
+                  mailweir plugin test my-filter.wasm\n  mailweir trace letter.eml --from joe@elsewhere.example --to ann@example.com --client 192.0.2.7"
 )]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -85,6 +85,6 @@ fn print(folder: &Path, args: &Args) {
     let language = args.lang.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     println!("{folder} is a filter in {language}; its README.md shows how it is made. Build it and run its tests:\n");
     println!("    cd {folder}\n    mailweir plugin build\n    mailweir plugin test {name}.wasm");
-    println!("    mailweir trace letter.eml --from joe@example.net --to ann@example.com --client 192.0.2.7\n");
+    println!("    mailweir trace letter.eml --from joe@elsewhere.example --to ann@example.com --client 192.0.2.7\n");
     println!("For your pipeline:\n\n    [[message]]\n    plugin = \"{name}.wasm\"\n    {config}");
 }

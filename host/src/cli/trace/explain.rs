@@ -42,7 +42,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(in crate::cli) fn run(args: &Args) -> ExitCode {
-    output::start_log();
+    output::start_log_of_filters();
     let runtime = match output::runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

@@ -50,7 +50,7 @@ fn address(text: &str) -> Result<Address, AddressError> {
 }
 
 pub(super) fn run(args: &Args) -> ExitCode {
-    output::start_log();
+    output::start_log_of_filters();
     let message = match message_file::read(&args.message) {
         Ok(message) => message,
         Err(error) => {

@@ -47,9 +47,9 @@ impl Handmade {
     }
 }
 
-/// A plugin of a kilobyte, which begins with `items`.
-pub(super) fn small(items: &'static str) -> Vec<u8> {
-    Handmade { items, ..BARE }.wasm()
+/// A plugin of a kilobyte.
+pub(super) fn small() -> Vec<u8> {
+    BARE.wasm()
 }
 
 #[tokio::test]
@@ -184,4 +184,8 @@ async fn a_module_without_wit() {
     let error = Place::new().load(&module.expect("valid text"), &json!({}), Role::Message).await;
     let error = error.err().expect("it is refused").to_string();
     assert!(error.contains("carries no WIT") && error.contains("mailweir:filter/configuration@0.1.0"), "{error}");
+    let module = wat::parse_str(r#"(module (import "env" "getenv" (func)))"#);
+    let error = Place::new().load(&module.expect("valid text"), &json!({}), Role::Message).await;
+    let error = error.err().expect("it is refused").to_string();
+    assert!(error.starts_with("it imports `getenv` of `env`, which filters are not given: the linker"), "{error}");
 }

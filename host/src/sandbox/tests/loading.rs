@@ -64,7 +64,7 @@ fn a_damaged_file_is_refused_or_runs_but_breaks_nothing() {
     let place = Place::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let limits = FilterLimits { timeout: Duration::from_millis(100), ..limits() };
-    for whole in [handmade::small(""), component_of(&handmade::small("")), guest("tag-external")] {
+    for whole in [handmade::small(), component_of(&handmade::small()), guest("tag-external")] {
         let mut runner =
             TestRunner::new_with_rng(Config::with_cases(60), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
         let loads = |wasm: Vec<u8>| {
