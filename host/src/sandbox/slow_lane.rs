@@ -21,7 +21,7 @@ use tokio::{
 };
 
 /// How long a call may run on the threads of the runtime. A filter in an interpreted language is done with a letter by then.
-const EXPRESS: Duration = Duration::from_millis(4);
+const EXPRESS: Duration = Duration::from_millis(2);
 
 /// A turn, a tick's work, that took this long was starved. The idle class gets next to nothing of a processor that is never idle, and
 /// even long filters must come to their end within their `timeout`.
