@@ -16,6 +16,9 @@ use wasmtime::Engine;
 /// deadline.
 const TICK: Duration = Duration::from_micros(500);
 
+/// Ticks from the begin of a call to the first look at it. One would come at any time, and short calls would yield for nothing.
+pub(super) const FIRST_LOOK: u64 = 2;
+
 /// Ticks after the last call at which the clock goes to sleep: between two calls of a relay that works it has no time to.
 const TICKS_AWAKE: u32 = 200;
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use wasmtime::{Engine, Store, component::Instance};
 
-use super::guest::Guest;
+use super::{clock::FIRST_LOOK, guest::Guest};
 
 /// Instances that a stage keeps while nothing calls them. The pool has places for them beside those of running calls.
 pub(super) const MOST_KEPT: u32 = 16;
@@ -29,7 +29,7 @@ impl Live {
 
     /// Put the state of another call in, and give out that of the last one.
     fn exchange(&mut self, guest: Guest) -> Guest {
-        self.store.set_epoch_deadline(1);
+        self.store.set_epoch_deadline(FIRST_LOOK);
         self.store.data_mut().succeeded_by(guest)
     }
 }
@@ -78,7 +78,7 @@ impl Kept {
 pub(super) fn store(engine: &Engine, guest: Guest) -> Store<Guest> {
     let mut store = Store::new(engine, guest);
     store.limiter(|guest| guest);
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(FIRST_LOOK);
     store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
     store.set_hostcall_fuel(LARGEST_ANSWER);
     store
