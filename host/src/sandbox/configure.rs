@@ -41,6 +41,18 @@ impl Configure {
         let answer = exports.call_configure(&mut *store, &self.config).await?;
         store.data_mut().configuring = false;
         let mistake = |one: configuration::ConfigError| ConfigMistake { path: one.path, message: one.message };
-        Ok(answer.map_err(|mistakes| mistakes.into_iter().map(mistake).collect()))
+        Ok(answer.map_err(|mistakes| {
+            if mistakes.is_empty() {
+                return vec![refused_without_a_word()];
+            }
+            mistakes.into_iter().map(mistake).collect()
+        }))
     }
+}
+
+/// An exception in JavaScript becomes an error with an empty list. Without a mistake to tell, the stage would be left out
+/// and mail would pass unfiltered.
+fn refused_without_a_word() -> ConfigMistake {
+    let message = "`configure` failed and named no mistake; in JavaScript it threw something else than a list of them";
+    ConfigMistake { path: String::new(), message: message.to_owned() }
 }

@@ -86,6 +86,14 @@ async fn an_answer_that_lies_outside_of_the_memory() {
     assert_eq!(error.kind, FailureKind::InvalidAnswer, "{error}");
 }
 
+#[tokio::test]
+async fn a_configure_that_fails_and_names_no_mistake() {
+    let handmade = Handmade { configure: "(i32.store8 (i32.const 128) (i32.const 1))", ..BARE };
+    let Err(LoadError::Config(mistakes)) = handmade.load(&Place::new()).await else { panic!("it is refused") };
+    let [mistake] = mistakes.as_slice() else { panic!("{mistakes:?}") };
+    assert!(mistake.path.is_empty() && mistake.message.contains("named no mistake"), "{mistake:?}");
+}
+
 /// `configure` leaves a mark that `filter` traps without; the second filter that is loaded comes from the cache.
 async fn is_configured_for_each_message(memory: &'static str, items: &'static str) {
     let handmade = Handmade {
