@@ -9,10 +9,10 @@ use super::workshop::{Workshop, json, mailweir};
 
 /// What the Subject tells the guest to do, and what the failure says, by language where that differs.
 const ACTS: [(&str, [&str; 2]); 8] = [
-    ("trap", ["it trapped", "it trapped"]),
+    ("trap", ["it trapped", "Error: as told < trap@misbehave.js:9:"]),
     ("spin", ["longer than `timeout`", "longer than `timeout`"]),
     ("memory", ["more memory than `memory`", "out of memory"]),
-    ("recurse", ["it trapped", "it trapped"]),
+    ("recurse", ["it trapped", "too much recursion"]),
     ("edits", ["more memory than `memory`", "more memory than `memory`"]),
     ("some-edits", ["20000 edits", "20000 edits"]),
     ("range", ["1000000", "1000000"]),
