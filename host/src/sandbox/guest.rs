@@ -76,7 +76,6 @@ pub(super) struct Guest {
     pub(super) watch_host: bool,
     /// Time in what the guest called of ours.
     pub(super) host_time: Duration,
-    /// Whether a tick has come while the guest ran.
     /// Octets of all linear memories.
     memory: u64,
     deadline: Instant,
@@ -118,7 +117,7 @@ impl Guest {
         }
     }
 
-    /// Called at each tick of the epoch clock while the guest runs.
+    /// Called at the clock's ticks while the guest runs.
     pub(super) fn tick(&mut self) -> UpdateDeadline {
         if Instant::now() < self.deadline {
             // tokio's own way to yield: it looks for input and timers before the guest goes on. With `UpdateDeadline::Yield` a
