@@ -8,7 +8,7 @@ ordinary letters without pause, then beside two each of whose letters makes the 
 the reply after the final dot), and what became of the others. Each party is a process of its own, so that none waits for another's
 interpreter.
 """
-import multiprocessing, os, pathlib, re, shutil, signal, smtplib, socketserver, subprocess, sys, tempfile, time
+import contextlib, multiprocessing, os, pathlib, re, shutil, signal, smtplib, socketserver, subprocess, sys, tempfile, time
 from collections import Counter
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -104,7 +104,7 @@ class Relay:
         """How many there were of each kind."""
         return Counter(re.findall(r"kind=\"?([\w-]+)", self.log.read_text()))
 
-    def stop(self):
+    def close(self):
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
@@ -173,15 +173,14 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             work = pathlib.Path(folder)
             plugin, acts = guest(language, work)
-            relay = Relay(work, pipeline(language, plugin, acts, sink.server_address[1]))
-            measure(relay.port, [])
             took, answered = {}, {}
-            for _ in range(ROUNDS):
-                for beside, what in {"nobody": [], "ordinary": ["fine"], "misbehaving": acts}.items():
-                    letters, replies = measure(relay.port, what)
-                    took.setdefault(beside, []).extend(letters)
-                    answered.setdefault(beside, Counter()).update(replies)
-            relay.stop()
+            with contextlib.closing(Relay(work, pipeline(language, plugin, acts, sink.server_address[1]))) as relay:
+                measure(relay.port, [])
+                for _ in range(ROUNDS):
+                    for beside, what in {"nobody": [], "ordinary": ["fine"], "misbehaving": acts}.items():
+                        letters, replies = measure(relay.port, what)
+                        took.setdefault(beside, []).extend(letters)
+                        answered.setdefault(beside, Counter()).update(replies)
             for beside, letters in took.items():
                 told = f"{dict(answered[beside])}, {dict(relay.failures())}" if beside == "misbehaving" else dict(answered[beside])
                 print(
